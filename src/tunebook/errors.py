@@ -23,7 +23,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 __all__ = [
@@ -72,6 +72,7 @@ class Problem:
         line: one-based line in ``file``; ``None`` when the whole file is meant.
         hint: what to do next; empty when the message says it all.
         missing: the path that was not found, if that is the problem.
+        code: the kind of error if it is known, a name of a page in :mod:`tunebook.core.error_pages`.
     """
 
     message: str
@@ -79,6 +80,12 @@ class Problem:
     line: int | None = None
     hint: str = ""
     missing: str = ""
+    code: str = field(default="", compare=False)
+
+    @property
+    def page(self) -> str:
+        """The name of the page that explains it; empty for the general one of the verb's exit code."""
+        return self.code or ("missing-file" if self.missing else "")
 
     def __str__(self) -> str:
         place = "" if self.file is None else f"{self.file}:" + (f"{self.line}:" if self.line else "")
@@ -86,9 +93,10 @@ class Problem:
 
 
 class TunebookError(Exception):
-    """The root: one or more problems that end a verb."""
+    """The root: one or more problems that end a verb; ``code`` names the page that explains a kind of errors."""
 
     exit_code = ExitCode.FAILED
+    code = "failed"
 
     def __init__(
         self,
@@ -99,9 +107,10 @@ class TunebookError(Exception):
         hint: str = "",
     ) -> None:
         if isinstance(message, str):
-            self.problems: tuple[Problem, ...] = (Problem(message, file, line, hint),)
-        else:
-            self.problems = tuple(message)
+            message = [Problem(message, file, line, hint)]
+        self.problems: tuple[Problem, ...] = tuple(
+            problem if problem.page else replace(problem, code=self.code) for problem in message
+        )
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
@@ -109,52 +118,70 @@ class UsageError(TunebookError):
     """The command line, or a call of the API, asks for what cannot be."""
 
     exit_code = ExitCode.USAGE
+    code = "usage"
 
 
 class PlanError(TunebookError):
     """The plan, the site or a run's settings are wrong; carries every problem found."""
 
     exit_code = ExitCode.WRONG_PLAN
+    code = "plan"
 
 
 class DamagedError(PlanError):
     """A file that tunebook keeps cannot be read."""
 
+    code = "damaged"
+
 
 class NewerFormatError(PlanError):
     """A newer tunebook wrote a file that tunebook keeps."""
+
+    code = "newer-format"
 
 
 class LockedError(TunebookError):
     """Another tunebook works in this experiment."""
 
     exit_code = ExitCode.UNFINISHED
+    code = "locked"
 
 
 class ConflictError(TunebookError):
     """A file that a person edited would have to be replaced."""
 
     exit_code = ExitCode.UNFINISHED
+    code = "conflict"
 
 
 class LinkError(TunebookError):
     """A symbolic link leads out of the experiment, where tunebook writes nothing."""
 
+    code = "link"
+
 
 class ToolError(TunebookError):
     """A tool is missing, or refused its work."""
+
+    code = "tool"
 
 
 class ExecutorError(TunebookError):
     """Jobs could not be started, or could not be asked for."""
 
+    code = "executor"
+
 
 class QueueFullError(ExecutorError):
     """The executor takes no more jobs at the moment."""
 
+    code = "queue-full"
+
 
 class RefusedError(ExecutorError):
     """SLURM refused a job; ``words`` are its own."""
+
+    code = "refused"
 
     def __init__(self, words: str, remark: str = "") -> None:
         super().__init__(f"`sbatch` refused the job{', ' + remark if remark else ''}: {words}")
@@ -164,17 +191,25 @@ class RefusedError(ExecutorError):
 class UnclearError(ExecutorError):
     """The executor did not answer: what it was asked may have been done or not."""
 
+    code = "unclear"
+
 
 class SlurmError(ExecutorError):
     """SLURM does not answer, or forbids what it was asked."""
+
+    code = "slurm"
 
 
 class NoSlurmError(SlurmError):
     """SLURM is not set up on this machine."""
 
+    code = "no-slurm"
+
 
 class VerificationError(TunebookError):
     """The written files differ from the plan."""
+
+    code = "verification"
 
 
 NOT_REGULAR = "it is not a regular file"

@@ -180,3 +180,14 @@ def test_what_prevents_progress_is_a_line_when_it_changes() -> None:
     for note in ("", "the queue takes no more", "the queue takes no more", ""):
         shown.show(Snapshot((), NOW, note))
     assert lines == ["[12:00:00] the queue takes no more"]
+
+
+def test_the_summary_ends_with_the_analysis_where_something_is_completed() -> None:
+    done = run_summary(
+        RunReport((report("a", JobState.COMPLETED), report("a", JobState.COMPLETED, task="quiz"))), Path("/s")
+    )
+    assert done.endswith("```bash\ntunebook analyze /s  # compares the runs and writes the report\n```\n")
+    partly = run_summary(RunReport((report("a", JobState.COMPLETED), report("b", JobState.FAILED))), Path("/s"))
+    assert partly.splitlines()[-2].startswith("tunebook analyze /s ")
+    assert "tunebook run /s --retry-failed" in partly
+    assert "tunebook analyze" not in run_summary(RunReport((report("b", JobState.FAILED),)), Path("/s"))

@@ -169,3 +169,17 @@ def test_runs_that_left_the_plan_leave_the_record(done: Path) -> None:
     known.save({"torchtune": [name]})
     assert list(record(done)) == ["torchtune"]
     assert list(record(done)["torchtune"]) == [name]
+
+
+def test_the_log_says_which_runs_were_read_back(done: Path) -> None:
+    log = done / "scaffold-torchtune.log"
+    runs = len(record(done)["torchtune"])
+    assert f"every file of {runs} runs was read back and matches the plan" in log.read_text()
+    log.unlink()
+    scaffolded(done)
+    assert "read back" not in log.read_text()
+    assert f"Result: {runs} runs not read again: unchanged since they were found to match the plan" in log.read_text()
+    log.unlink()
+    (done / FIRST / "finetune.yaml").unlink()
+    scaffolded(done)
+    assert f"every file of 1 run was read back and matches the plan; {runs - 1} runs not read again" in log.read_text()

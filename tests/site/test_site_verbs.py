@@ -108,6 +108,13 @@ def test_leaving_the_questions_writes_nothing(login_node: Path) -> None:
     assert list(login_node.iterdir()) == []
 
 
+def test_the_end_of_the_input_at_a_question_writes_nothing(login_node: Path) -> None:
+    terminal = Terminal([TUNEBOOK, "site", "init", "--set", "account=lab", "--set", "partition=gpu"])
+    terminal.answers("send mail about jobs", "\x04")
+    assert terminal.ends() == ExitCode.INTERRUPTED
+    assert list(login_node.iterdir()) == []
+
+
 @pytest.mark.usefixtures("login_node")
 def test_a_question_that_a_test_does_not_expect_fails_with_what_is_shown() -> None:
     terminal = Terminal([TUNEBOOK, "site", "init"])

@@ -10,9 +10,10 @@ from typing import Any
 import typer.main
 
 from support.reference_api import api_reference
-from support.reference_errors import errors_reference
+from support.reference_failures import failures_reference
 from support.reference_files import files_reference
 from tunebook.cli.main import app
+from tunebook.core.error_pages import ERROR_PAGES
 from tunebook.core.parameters import Parameter
 from tunebook.core.shared_parameters import SHARED_PARAMETERS
 from tunebook.errors import ExitCode
@@ -22,7 +23,7 @@ from tunebook.tools.known_models import KNOWN_MODELS
 from tunebook.tools.parameters import every_parameter
 from tunebook.tools.registry import installed_tools
 
-__all__ = ["DOCS", "REFERENCE", "cli_reference", "plan_reference"]
+__all__ = ["DOCS", "REFERENCE", "cli_reference", "commands", "error_reference", "plan_reference"]
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference"
 
@@ -132,6 +133,12 @@ adapters, and PEFT has a form for the model's adapters; otherwise it is `merged`
 `Quantization: nf4` (TRL only) trains adapters on base weights in 4 bits, as QLoRA does: it needs a GPU with CUDA, and
 `Save: adapter`. Evaluations load such an adapter on the base in `Precision`.
 """
+_ERRORS = """\
+# Errors
+
+A message ends with the command that explains it, such as `more: tunebook explain locked`. The command prints the section below
+that has this name; it needs no network. With `--json`, each error has `code`, the name, and `page`, its place in this file.
+"""
 
 
 def plan_reference() -> str:
@@ -202,21 +209,44 @@ def cli_reference() -> str:
         f"Exit codes: {codes}. With `--json` a verb prints one document on stdout and nothing else.\n",
         _SIGNALS,
     ]
-    for name, command in _commands(group):
+    for name, command in commands(group):
         arguments = [item for item in command.params if item.param_type_name == "argument"]
-        usage = " ".join([f"tunebook {name}", *(f"[{(item.name or '').upper()}]" for item in arguments)])
+        usage = " ".join([f"tunebook {name}", *(f"[{item.metavar}]" for item in arguments)])
         options = [item for item in command.params if item.param_type_name == "option" and item.name != "help"]
-        lines = [f"- `{', '.join(item.opts)}`: {item.help}\n" for item in options]
-        parts.append(f"\n## `{usage}`\n\n{(command.help or '').strip()}\n\n{''.join(lines)}")
+        lines = [f"- `{', '.join(item.opts)}{_value(item)}`: {item.help}\n" for item in options]
+        help_text, example = (command.help or "").strip(), _example(command)
+        parts.append(f"\n## `{usage}`\n\n{help_text}\n\n{example}{''.join(lines)}")
     return "".join(parts)
 
 
-def _commands(group: Any) -> list[tuple[str, Any]]:
+def _value(option: Any) -> str:
+    return "" if option.is_flag else f" {option.metavar}"
+
+
+def _example(command: Any) -> str:
+    """The examples of a command's help, as a block."""
+    _, *lines = (command.epilog or "").removeprefix("\b\n").splitlines()
+    return "```bash\n" + "".join(f"{line.removeprefix('  ')}\n" for line in lines) + "```\n\n"
+
+
+def error_reference() -> str:
+    """The page of every kind of errors, each below a heading of its own."""
+    parts = [_ERRORS]
+    for page in ERROR_PAGES.values():
+        code = "" if page.exit_code is None else f" Exit code {int(page.exit_code)}."
+        steps = "".join(f"- {step}\n" for step in page.steps)
+        parts.append(
+            f"\n## {page.code}\n\n**{page.title[0].upper()}{page.title[1:]}.**{code} {page.meaning}\n\n{steps}"
+        )
+    return "".join(parts)
+
+
+def commands(group: Any) -> list[tuple[str, Any]]:
     """Every command by the words that call it."""
     found: list[tuple[str, Any]] = []
     for name in group.list_commands(None):
         command = group.loaded(name) if hasattr(group, "loaded") else group.commands[name]
-        below = _commands(command) if hasattr(command, "commands") else []
+        below = commands(command) if hasattr(command, "commands") else []
         found += [(f"{name} {inner}", item) for inner, item in below] or [(name, command)]
     return found
 
@@ -226,7 +256,8 @@ REFERENCE: Mapping[str, Callable[[], str]] = MappingProxyType(
         "plan.md": plan_reference,
         "cli.md": cli_reference,
         "api.md": api_reference,
-        "errors.md": errors_reference,
+        "errors.md": error_reference,
+        "failures.md": failures_reference,
         "files.md": files_reference,
     }
 )

@@ -124,12 +124,12 @@ Explanation: Preparation comes first: evaluation is added to the run directories
 | `### Evaluations` | Run Name, Task, Epoch, Status, Job ID, Completed, Notes |
 
 The status is `pending`, `running`, `completed`, `failed` or `unknown`. The notes give the reason of a failure: `TIMEOUT`, `OUT_OF_MEMORY`, `exit code 1`;
-[Errors](errors.md#failures-of-jobs) lists the words. Your own remarks in the notes are kept.
+[Failures of jobs](failures.md#failures-of-jobs) lists the words. Your own remarks in the notes are kept.
 
 ## The state of an experiment
 
 `.tunebook/` belongs to the experiment: copy or move it together with the other files. Do not edit it. Records state their format; one of a newer
-format is [refused](errors.md#newerformaterror).
+format is [refused](errors.md#newer-format).
 
 | file | content | if it is lost |
 |---|---|---|

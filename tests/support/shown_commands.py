@@ -139,6 +139,7 @@ SHOWN_ONLY: Mapping[str, str] = MappingProxyType(
 
 TESTED_ELSEWHERE: Mapping[str, str] = MappingProxyType(
     {
+        "reference/cli.md": "generated from the help: its examples are those of tests/cli/test_help.py",
         "how-to/install.md": "the test of the package",
         "how-to/own-task.md": "the tests of `tunebook task`",
         "how-to/agents.md": "the tests of the skills and of the server",

@@ -17,22 +17,28 @@ from support.patience import HANG_S
 __all__ = ["Terminal"]
 
 _LOOK_S = 2.0
-_PLAIN = {"TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", "COLUMNS": "400", "LINES": "50"}
+_PLAIN = {"TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", "LINES": "50"}
+_WIDE = 400
 
 
 class Terminal:
     """A person at a terminal, in which a program runs."""
 
     def __init__(
-        self, argv: Sequence[str | Path], *, directory: Path | None = None, env: Mapping[str, str] | None = None
+        self,
+        argv: Sequence[str | Path],
+        *,
+        directory: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        columns: int = _WIDE,
     ) -> None:
         program, *arguments = map(str, argv)
         self._process = pexpect.spawn(
             program,
             arguments,
             cwd=directory and str(directory),
-            env={**(os.environ if env is None else env), **_PLAIN},
-            dimensions=(50, 400),
+            env={**(os.environ if env is None else env), **_PLAIN, "COLUMNS": str(columns)},
+            dimensions=(50, columns),
             timeout=HANG_S,
             encoding="utf-8",
         )
@@ -57,6 +63,10 @@ class Terminal:
     def enters(self, line: str) -> None:
         """Types a line for a program that reads lines: the terminal keeps it until the program asks."""
         self._process.sendline(line)
+
+    def keys(self, keys: str) -> None:
+        """Sends keys to a program that reads lines, which the terminal itself understands: Ctrl-C, Ctrl-D."""
+        self._process.send(keys)
 
     def answers(self, question: str, keys: str) -> None:
         """Waits for a question and answers it."""

@@ -40,6 +40,7 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.api.designing import read_inputs as read_inputs
     from tunebook.api.designing import suggestions as suggestions
     from tunebook.api.importing import import_plan as import_plan
+    from tunebook.api.location import experiment_here as experiment_here
     from tunebook.api.location import find_experiment as find_experiment
     from tunebook.api.running import RunOptions as RunOptions
     from tunebook.api.running import preview as preview
@@ -58,6 +59,8 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.api.sites import site_init as site_init
     from tunebook.api.watching import cancel as cancel
     from tunebook.api.watching import status as status
+    from tunebook.core.error_pages import ErrorPage as ErrorPage
+    from tunebook.core.error_pages import explain as explain
     from tunebook.core.jobs import Job as Job
     from tunebook.core.jobs import JobState as JobState
     from tunebook.core.jobs import Stage as Stage
@@ -119,7 +122,7 @@ _NAMES_IN = {
         "suggestions",
     ),
     "tunebook.api.importing": ("import_plan",),
-    "tunebook.api.location": ("find_experiment",),
+    "tunebook.api.location": ("experiment_here", "find_experiment"),
     "tunebook.api.running": ("RunOptions", "preview", "run"),
     "tunebook.api.watching": ("cancel", "status"),
     "tunebook.api.checking": ("CheckReport", "check"),
@@ -133,6 +136,7 @@ _NAMES_IN = {
         "tools",
     ),
     "tunebook.api.sites": ("SettingInEffect", "SiteDraft", "SiteInitOptions", "SiteReport", "site", "site_init"),
+    "tunebook.core.error_pages": ("ErrorPage", "explain"),
     "tunebook.core.jobs": ("Job", "JobState", "Stage"),
     "tunebook.core.plan": ("EvaluationTask", "Model"),
     "tunebook.design.check": ("DEFAULTS",),

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tunebook.api.loading import file_text, find_site, load
-from tunebook.api.location import find_experiment
+from tunebook.api.location import experiment_here, find_experiment
 from tunebook.api.scaffolding import now
 from tunebook.core.paths import DESIGN, DESIGN_LOG, PLAN_FILE, absolute_path
 from tunebook.core.plan import Plan, parse_plan, read_tools, write_plan
@@ -230,7 +230,7 @@ def _inputs(given: DesignInputs | Design, directory: Path | None, *, update: boo
         return given
     inputs = DesignInputs(design=with_absolute_paths(given, Path.cwd()))
     if update:
-        stored = _earlier_design(find_experiment(directory or Path()))
+        stored = _earlier_design(find_experiment(directory or experiment_here() or Path()))
         if stored is not None:
             return update_inputs(DesignInputs(design=stored), inputs)
     return inputs
@@ -239,7 +239,7 @@ def _inputs(given: DesignInputs | Design, directory: Path | None, *, update: boo
 def _experiment(value: Design, directory: Path | None, moment: datetime, *, update: bool) -> Path:
     """The experiment's directory: with a plan for an update, otherwise without."""
     if update:
-        return find_experiment(directory or Path())
+        return find_experiment(directory or experiment_here() or Path())
     experiment = absolute_path(directory or value.name or name_of(value, moment))
     if (experiment / PLAN_FILE).exists():
         hint = "`tunebook design --update` plans it again and shows what changes; or name another directory"

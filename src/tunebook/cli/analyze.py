@@ -33,6 +33,7 @@ def register(app: typer.Typer) -> None:
         directories: Annotated[
             list[Path] | None,
             typer.Argument(
+                metavar="EXPERIMENT_DIR",
                 help=f"The experiment's directory, with {PLAN_FILE}, or several. [default: the current one]",
                 show_default=False,
             ),

@@ -14,6 +14,7 @@ from tunebook.core.jobs import Stage
 from tunebook.core.paths import PLAN_FILE, expanded
 
 __all__ = [
+    "complete_error",
     "complete_evaluation_tool",
     "complete_executor",
     "complete_parameter",
@@ -24,14 +25,14 @@ __all__ = [
 
 
 def complete_run(context: typer.Context, incomplete: str) -> list[str]:
-    """The runs of the plan in the directory that the command names, or in the current one."""
+    """The runs of the plan in the directory that the command names, or in the experiment that the current one is in."""
     from tunebook.core.plan import parse_plan
     from tunebook.core.shared_parameters import SHARED_PARAMETERS
 
     # An option without its value ends the parsing; the directory before it is then among the unparsed arguments.
     named = context.params.get("directory") or next(iter(context.args), "")
-    path = Path(expanded(named)) / PLAN_FILE
     try:
+        path = (Path(expanded(named)) if named else api.experiment_here() or Path()) / PLAN_FILE
         if not path.is_file():  # a pipe would be waited for
             return []
         text = path.read_text(encoding="utf-8")
@@ -60,6 +61,13 @@ def _assignments(keys: list[str], incomplete: str) -> list[str]:
 def complete_executor(incomplete: str) -> list[str]:
     """The installed executors."""
     return [name for name in api.executor_names() if name.startswith(incomplete)]
+
+
+def complete_error(incomplete: str) -> list[str]:
+    """The kinds of errors."""
+    from tunebook.core.error_pages import ERROR_PAGES
+
+    return [code for code in ERROR_PAGES if code.startswith(incomplete)]
 
 
 def complete_preparation_tool(incomplete: str) -> list[str]:

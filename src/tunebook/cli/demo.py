@@ -48,8 +48,8 @@ def register(app: typer.Typer) -> None:
                 out.print(f"• {text}", markup=False)
 
         options = api.DemoOptions(ranks=ranks, model=model, tools=_names(tools))
-        with watching(quiet=as_json) as show:
-            report = api.demo(directory, options, progress=report_step, on_event=show)
+        with watching(quiet=as_json) as watch:
+            report = api.demo(directory, options, progress=report_step, on_event=watch.show)
         if as_json:
             rows = [vars(row) for row in report.rows]
             data = {"experiment": str(report.experiment), "comparison": rows, "jobs": jobs_data(report.result.jobs)}

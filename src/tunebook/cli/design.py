@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tunebook import api
+from tunebook.cli.asking import confirmed, on_terminal
 from tunebook.cli.complete import complete_evaluation_tool, complete_parameter, complete_preparation_tool
-from tunebook.cli.design_session import ask_answers, ask_directory, ask_write, confirmed, on_terminal
+from tunebook.cli.design_session import ask_answers, ask_directory, ask_write
 from tunebook.cli.design_show import design_data, show_design
-from tunebook.cli.options import All, Json, takes_options
+from tunebook.cli.options import All, Json, located, takes_options
 from tunebook.cli.output import console, print_json
 from tunebook.cli.scaffold import finish_scaffold
 from tunebook.core.paths import PLAN_FILE
@@ -33,72 +34,125 @@ class _Arguments:
 
     directory: Annotated[
         Path | None,
-        typer.Argument(help="The experiment's directory. (default: a new one, named by task, factors and date)"),
+        typer.Argument(
+            metavar="EXPERIMENT_DIR",
+            help="The experiment's directory. (default: a new one, named by task, factors and date)",
+        ),
     ] = None
     config: Annotated[Path | None, Help(help="A YAML file with these options as keys; options win over it.")] = None
-    question: Annotated[One, Help(help="The scientific question, in a sentence.")] = None
+    question: Annotated[One, Help(metavar="TEXT", help="The scientific question, in a sentence.")] = None
     hypothesis: Annotated[
-        Many, Help(help="A contrast, with a name or without: 'H1: lora_rank = 64 > lora_rank = 4'. Repeatable.")
+        Many,
+        Help(
+            metavar="TEXT", help="A contrast, with a name or without: 'H1: lora_rank = 64 > lora_rank = 4'. Repeatable."
+        ),
     ] = None
-    name: Annotated[One, Help(help="The experiment's name. (default: the directory's)")] = None
-    model: Annotated[Many, Help(help="NAME=PATH, a path, or a name in the site's models directory. Repeatable.")] = None
-    dataset: Annotated[One, Help(help="A JSON or JSONL file, or a directory with one file per split.")] = None
-    task: Annotated[Many, Help(help="NAME=SCRIPT.py or NAME=SCRIPT.py@task. Repeatable.")] = None
-    task_dataset: Annotated[Many, Help(help="TASK=PATH: another data set for one task. Repeatable.")] = None
+    name: Annotated[One, Help(metavar="NAME", help="The experiment's name. (default: the directory's)")] = None
+    model: Annotated[
+        Many, Help(metavar="MODEL", help="NAME=PATH, a path, or a name in the site's models directory. Repeatable.")
+    ] = None
+    dataset: Annotated[
+        One, Help(metavar="PATH", help="A JSON or JSONL file, or a directory with one file per split.")
+    ] = None
+    task: Annotated[Many, Help(metavar="SCRIPT", help="NAME=SCRIPT.py or NAME=SCRIPT.py@task. Repeatable.")] = None
+    task_dataset: Annotated[
+        Many, Help(metavar="TASK=PATH", help="TASK=PATH: another data set for one task. Repeatable.")
+    ] = None
     task_tool: Annotated[
-        Many, Help(help="TASK=TOOL: the evaluation tool of the task, where the plan has several. Repeatable.")
+        Many,
+        Help(
+            metavar="TASK=TOOL",
+            help="TASK=TOOL: the evaluation tool of the task, where the plan has several. Repeatable.",
+        ),
     ] = None
     task_measure: Annotated[
-        Many, Help(help="TASK=MEASURE: the measure that decides, as the log names it. Repeatable.")
+        Many,
+        Help(metavar="TASK=MEASURE", help="TASK=MEASURE: the measure that decides, as the log names it. Repeatable."),
     ] = None
     task_direction: Annotated[
-        Many, Help(help="TASK=higher or TASK=lower: which values of the measure are better. Repeatable.")
+        Many,
+        Help(
+            metavar="TASK=DIRECTION",
+            help="TASK=higher or TASK=lower: which values of the measure are better. Repeatable.",
+        ),
     ] = None
-    task_description: Annotated[Many, Help(help="TASK=TEXT: a description of the task. Repeatable.")] = None
+    task_description: Annotated[
+        Many, Help(metavar="TASK=TEXT", help="TASK=TEXT: a description of the task. Repeatable.")
+    ] = None
     factor: Annotated[
         Many,
         Help(
+            metavar="KEY=LEVELS",
             help="What varies, with its levels: 'lora_rank=8,16'; by key, column or short name. Repeatable.",
             autocompletion=complete_parameter,
         ),
     ] = None
-    combine: Annotated[One, Help(help="factorial or one-at-a-time. (default: factorial)")] = None
-    base: Annotated[Many, Help(help="For one-at-a-time: 'lora_rank=8,lr=1e-5'. (default: the first levels)")] = None
-    pair: Annotated[Many, Help(help="Factors whose levels go together: 'lora_rank,lora_alpha'. Repeatable.")] = None
-    with_: Annotated[Many, Help("--with", help="A single run: 'lora_rank=8,lr=1e-5'. Repeatable.")] = None
-    sample: Annotated[One, Help(help="Draw this many combinations at random.")] = None
-    sample_seed: Annotated[One, Help(help="The seed of that draw. (default: 14)")] = None
-    replicates: Annotated[One, Help(help="Train every combination this many times, each with its own seed.")] = None
-    seeds: Annotated[One, Help(help="The seeds of the replicates: '1,2,3'.")] = None
-    exclude: Annotated[Many, Help(help="Leave these combinations out: 'rank=64,lr=5e-5'. Repeatable.")] = None
+    combine: Annotated[One, Help(metavar="HOW", help="factorial or one-at-a-time. (default: factorial)")] = None
+    base: Annotated[
+        Many,
+        Help(metavar="KEY=VALUE,...", help="For one-at-a-time: 'lora_rank=8,lr=1e-5'. (default: the first levels)"),
+    ] = None
+    pair: Annotated[
+        Many, Help(metavar="KEY,KEY", help="Factors whose levels go together: 'lora_rank,lora_alpha'. Repeatable.")
+    ] = None
+    with_: Annotated[
+        Many, Help("--with", metavar="KEY=VALUE,...", help="A single run: 'lora_rank=8,lr=1e-5'. Repeatable.")
+    ] = None
+    sample: Annotated[One, Help(metavar="N", help="Draw this many combinations at random.")] = None
+    sample_seed: Annotated[One, Help(metavar="N", help="The seed of that draw. (default: 14)")] = None
+    replicates: Annotated[
+        One, Help(metavar="N", help="Train every combination this many times, each with its own seed.")
+    ] = None
+    seeds: Annotated[One, Help(metavar="N,N", help="The seeds of the replicates: '1,2,3'.")] = None
+    exclude: Annotated[
+        Many, Help(metavar="KEY=VALUE,...", help="Leave these combinations out: 'rank=64,lr=5e-5'. Repeatable.")
+    ] = None
     train: Annotated[bool | None, Help("--training/--no-training", help="Train, or only evaluate the models.")] = None
-    control: Annotated[Many, Help(help="A base model to evaluate as a control. Repeatable. (default: all)")] = None
+    control: Annotated[
+        Many, Help(metavar="MODEL", help="A base model to evaluate as a control. Repeatable. (default: all)")
+    ] = None
     no_controls: Annotated[bool, Help("--no-controls", help="No base models as controls.")] = False
-    eval_only: Annotated[Many, Help(help="NAME=PATH or NAME@MODEL=PATH: weights to evaluate as they are.")] = None
+    eval_only: Annotated[
+        Many, Help(metavar="NAME=PATH", help="NAME=PATH or NAME@MODEL=PATH: weights to evaluate as they are.")
+    ] = None
     set_: Annotated[
         Many,
         Help(
             "--set",
+            metavar="KEY=VALUE",
             help="KEY=VALUE for all runs: epochs, batch_size, gpus, … Repeatable.",
             autocompletion=complete_parameter,
         ),
     ] = None
-    prompt: Annotated[One, Help(help="The prompt with {input}, for training and evaluation.")] = None
-    system_prompt: Annotated[One, Help(help="The system prompt, for training and evaluation.")] = None
-    recipe: Annotated[One, Help(help="The training recipe. (default: lora_finetune_single_device)")] = None
-    gpus: Annotated[One, Help(help="GPUs of a run; 0 for none. (default: the site's)")] = None
-    evaluate_epochs: Annotated[One, Help(help="Which epochs to evaluate: last, all, or zero-based '0,2'.")] = None
-    matrix: Annotated[Many, Help(help="RUN:TASK=EPOCHS with globs, - for none: an exception. Repeatable.")] = None
+    prompt: Annotated[One, Help(metavar="TEXT", help="The prompt with {input}, for training and evaluation.")] = None
+    system_prompt: Annotated[One, Help(metavar="TEXT", help="The system prompt, for training and evaluation.")] = None
+    recipe: Annotated[One, Help(metavar="NAME", help="The training recipe. (default: lora_finetune_single_device)")] = (
+        None
+    )
+    gpus: Annotated[One, Help(metavar="N", help="GPUs of a run; 0 for none. (default: the site's)")] = None
+    evaluate_epochs: Annotated[
+        One, Help(metavar="EPOCHS", help="Which epochs to evaluate: last, all, or zero-based '0,2'.")
+    ] = None
+    matrix: Annotated[
+        Many, Help(metavar="RUN:TASK=EPOCHS", help="RUN:TASK=EPOCHS with globs, - for none: an exception. Repeatable.")
+    ] = None
     preparation: Annotated[
-        One, Help(help="The tool that trains; `tunebook tools` lists them.", autocompletion=complete_preparation_tool)
+        One,
+        Help(
+            metavar="TOOL",
+            help="The tool that trains; `tunebook tools` lists them.",
+            autocompletion=complete_preparation_tool,
+        ),
     ] = None
     evaluation: Annotated[
         One,
         Help(
-            help="The tool that evaluates, or several: 'inspect-ai,lm-eval'.", autocompletion=complete_evaluation_tool
+            metavar="TOOLS",
+            help="The tool that evaluates, or several: 'inspect-ai,lm-eval'.",
+            autocompletion=complete_evaluation_tool,
         ),
     ] = None
-    note: Annotated[Many, Help(help="A line for the plan's notes. Repeatable.")] = None
+    note: Annotated[Many, Help(metavar="TEXT", help="A line for the plan's notes. Repeatable.")] = None
     update: Annotated[
         bool,
         Help("--update", help="Update an existing plan; its design, your text and the status are kept."),
@@ -145,6 +199,8 @@ def register(app: typer.Typer) -> None:
 
 
 def _design(options: _Arguments) -> None:
+    if options.update:
+        options = replace(options, directory=located(options.directory))
     is_asking = on_terminal() and not options.yes and not options.as_json
     directory = options.directory
     inputs = api.read_inputs(options.sources())

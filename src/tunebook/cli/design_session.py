@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tunebook import api
+from tunebook.cli.asking import answered, confirmed
 from tunebook.cli.design_show import show_design
 from tunebook.cli.output import console
 
-__all__ = ["ask_answers", "ask_directory", "ask_write", "confirmed", "on_terminal"]
+__all__ = ["ask_answers", "ask_directory", "ask_write"]
 
 _OTHER = "another path …"
-
-
-def on_terminal() -> bool:
-    """Whether a person can be asked."""
-    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def ask_answers(sources: api.DesignSources) -> api.DesignSources:
@@ -84,7 +79,7 @@ class _Session:
         if len(self.answers.get("factor", ())) > 1 and "combine" not in self.answers:
             ways = [questionary.Choice("all combinations", "factorial")]
             ways += [questionary.Choice("one factor at a time, around each factor's first level", "one-at-a-time")]
-            self.answers["combine"] = [str(_answer(questionary.select("How are they combined?", ways)))]
+            self.answers["combine"] = [str(answered(questionary.select("How are they combined?", ways)))]
             if self.answers["combine"] == ["factorial"] and "exclude" not in self.answers:
                 message = "Combinations to leave out? Such as rank=64,lr=5e-5 (empty: none)"
                 self._each("exclude", message, "Others to leave out?", "none")
@@ -138,7 +133,7 @@ def _models(known: tuple[str, ...]) -> list[str]:
         question = questionary.checkbox(
             "Which models?", [*known, _OTHER], validate=lambda picked: bool(picked) or "choose at least one"
         )
-        chosen: list[str] = _answer(question)
+        chosen: list[str] = answered(question)
         models = [path for path in chosen if path != _OTHER]
         if _OTHER not in chosen:
             return models
@@ -152,18 +147,10 @@ def _choice(message: str, known: list[str], words: dict[str, str] | None = None)
 
     if known:
         described = [questionary.Choice(f"{path}  {(words or {}).get(path, '')}".rstrip(), path) for path in known]
-        chosen = str(_answer(questionary.select(message, [*described, _OTHER])))
+        chosen = str(answered(questionary.select(message, [*described, _OTHER])))
         if chosen != _OTHER:
             return chosen
     return _text(message, needed=True, path=True)
-
-
-def _answer(question: Any) -> Any:
-    """A person's answer; the end of the input counts as an interrupt."""
-    try:
-        return question.unsafe_ask()
-    except EOFError:
-        raise KeyboardInterrupt from None
 
 
 def _text(
@@ -182,7 +169,7 @@ def _text(
     def validate(text: str) -> Any:
         return "an answer is needed" if needed and not text.strip() else check(text)
 
-    return str(_answer(kind(message, default=default, validate=validate))).strip()
+    return str(answered(kind(message, default=default, validate=validate))).strip()
 
 
 def _problem(name: str, start: str = "") -> Callable[[str], Any]:
@@ -205,10 +192,3 @@ def ask_write(report: api.DesignReport) -> bool:
     show_design(report, dry_run=False)
     question = "Write these changes to the plan?" if report.before is not None else "Write the plan?"
     return confirmed(question)
-
-
-def confirmed(question: str) -> bool:
-    """Asks a question for yes or no; an empty answer means yes."""
-    import questionary
-
-    return bool(_answer(questionary.confirm(question, default=True)))

@@ -6,7 +6,7 @@ import shlex
 from typing import Any
 
 from tunebook import api
-from tunebook.cli.output import console, most_lines, print_problems
+from tunebook.cli.output import console, most_lines, print_explained, print_problems
 from tunebook.core.paths import PLAN_FILE
 from tunebook.core.shortened import counted, first_lines
 
@@ -20,7 +20,7 @@ def show_design(report: api.DesignReport, *, dry_run: bool, every: bool = False)
         out.print(report.diff or "Nothing changes.", markup=False, emoji=False, end="" if report.diff else "\n")
     elif dry_run:
         out.print(report.text, markup=False, emoji=False, end="")
-    print_problems(report.errors, kind="error", every=every)
+    print_explained(report.errors, report.exit_code, every=every)
     print_problems(report.warnings, kind="warning", every=every)
     if dry_run and report.before is None:
         return

@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
         directory: Annotated[
             Path | None,
             typer.Argument(
-                metavar="[EXPERIMENT_DIR]", help="The experiment's directory. (default: the one that the file names)"
+                metavar="EXPERIMENT_DIR", help="The experiment's directory. (default: the one that the file names)"
             ),
         ] = None,
         *,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tunebook import api
@@ -132,32 +133,68 @@ _CELLS: dict[str, Callable[[api.JobReport], Text]] = {
 }
 
 
+@dataclass(frozen=True)
+class Watch:
+    """How the jobs of a run are shown.
+
+    Attributes:
+        show: shows a snapshot.
+        leave: ends the showing, and what was shown last stays.
+    """
+
+    show: Callable[[api.Snapshot], None]
+    leave: Callable[[], None] = lambda: None
+
+
 @contextmanager
-def watching(*, quiet: bool, every: bool = False) -> Iterator[Callable[[api.Snapshot], None]]:
-    """A function that shows snapshots: a live table on a terminal, lines elsewhere, nothing if quiet.
+def watching(*, quiet: bool, every: bool = False) -> Iterator[Watch]:
+    """Shows snapshots: as a live table on a terminal, as lines elsewhere, not at all if quiet.
+
+    The table goes when the block ends, since a summary follows; an interrupt leaves its last frame.
 
     Args:
         every: a line for each change of each job, however many jobs there are.
     """
     if quiet:
-        yield lambda _: None
+        yield Watch(lambda _: None)
         return
     out = console()
     if not out.is_terminal:
-        yield _Lines(out.print, screenful(out), every=every).show
+        yield Watch(_Lines(out.print, screenful(out), every=every).show)
         return
-    from rich.live import Live
-
-    live = Live(console=out, refresh_per_second=4, transient=True)
-
-    def show(snapshot: api.Snapshot) -> None:
-        live.start()  # not before: until then a person may be asked something
-        live.update(jobs_shown(snapshot.selected, out, note=snapshot.note))
-
+    table = _LiveTable(out)
     try:
-        yield show
+        yield Watch(table.show, table.leave)
+    except KeyboardInterrupt:
+        table.leave()
+        raise
     finally:
-        live.stop()
+        table.stop()
+
+
+class _LiveTable:
+    """A table of the jobs that follows their states."""
+
+    def __init__(self, out: Console) -> None:
+        from rich.live import Live
+
+        self._out = out
+        self._live = Live(console=out, refresh_per_second=4, transient=True)
+        self._is_over = False
+
+    def show(self, snapshot: api.Snapshot) -> None:
+        if self._is_over:
+            return
+        self._live.start()  # not before: until then a person may be asked something
+        self._live.update(jobs_shown(snapshot.selected, self._out, note=snapshot.note))
+
+    def leave(self) -> None:
+        self._live.transient = False
+        self.stop()
+
+    def stop(self) -> None:
+        self._is_over = True
+        self._live.stop()
 
 
 class _Lines:

@@ -17,7 +17,7 @@ from tunebook.cli.output import failed
 from tunebook.cli.streams import end_output, is_of_output, prepare_streams, say_output_lost, use_utf8
 from tunebook.cli.verbs import SETTINGS, Verbs
 from tunebook.cli.visible import visible_text
-from tunebook.errors import ExitCode, TunebookError, os_problem
+from tunebook.errors import ExitCode, TunebookError, UsageError, os_problem
 
 __all__ = ["app", "main"]
 
@@ -48,7 +48,7 @@ def main() -> None:
         use_utf8()
         prepare_streams()
         code = app(standalone_mode=False)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):  # Typer raises the second one at a question
         end_interrupted()
     except SystemExit:
         raise
@@ -72,14 +72,8 @@ def _shown(error: Exception, arguments: Sequence[str]) -> int:
 
 def _told(error: Exception, arguments: Sequence[str]) -> int:
     """Prints an error, or writes it as a document; returns the exit code."""
-    if isinstance(error, typer.Abort):
-        sys.stderr.write("Aborted!\n")
-        return ExitCode.FAILED
     if isinstance(error, _WRONG_USAGE):
-        shown = StringIO()
-        error.show(file=shown)
-        sys.stderr.write(visible_text(shown.getvalue()))
-        return int(error.exit_code)
+        return _wrong_usage(error, arguments)
     if isinstance(error, BrokenPipeError):
         return ExitCode.FAILED
     if isinstance(error, TunebookError):
@@ -87,6 +81,17 @@ def _told(error: Exception, arguments: Sequence[str]) -> int:
     if isinstance(error, OSError):
         return failed(_problem_of(error), arguments=arguments)
     return failed(bug_report(error, arguments=arguments), arguments=arguments)
+
+
+def _wrong_usage(error: Any, arguments: Sequence[str]) -> int:
+    """Reports arguments that no verb takes: with `--json` as a document, otherwise with the usage of the verb."""
+    if "--json" in arguments:
+        help_of = error.ctx.command_path if error.ctx else "tunebook"
+        return failed(UsageError(error.format_message(), hint=f"see `{help_of} --help`"), arguments=arguments)
+    shown = StringIO()
+    error.show(file=shown)
+    sys.stderr.write(visible_text(shown.getvalue()))
+    return int(error.exit_code)
 
 
 def _problem_of(error: OSError) -> TunebookError:

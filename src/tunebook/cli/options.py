@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -12,7 +11,10 @@ from typing import Annotated, Any, TypeVar, cast, get_type_hints
 
 import typer
 
+from tunebook import api
+from tunebook.cli.asking import entered, on_terminal
 from tunebook.cli.complete import complete_run
+from tunebook.cli.output import console
 from tunebook.core.jobs import Stage
 from tunebook.core.paths import PLAN_FILE
 
@@ -22,7 +24,10 @@ _Options = TypeVar("_Options")
 
 
 Directory = Annotated[
-    Path | None, typer.Argument(help=f"The experiment's directory, with {PLAN_FILE}. [default: the current one]")
+    Path | None,
+    typer.Argument(
+        metavar="EXPERIMENT_DIR", help=f"The experiment's directory, with {PLAN_FILE}. [default: the current one]"
+    ),
 ]
 All = Annotated[
     bool,
@@ -43,13 +48,15 @@ OneStage = Annotated[Stage | None, typer.Option("--stage", help="Only this stage
 
 
 def located(directory: Path | None) -> Path:
-    """The given directory, or the current one; asks on a terminal if the current one has no plan."""
+    """The given directory, or the experiment that the current one is in; asks on a terminal if it is in none."""
     if directory is not None:
         return directory
-    here = Path.cwd()
-    if (here / PLAN_FILE).is_file() or not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return here
-    return Path(typer.prompt("Where is the experiment's directory?"))
+    here, experiment = Path.cwd(), api.experiment_here()
+    if experiment is None:
+        return Path(entered("Where is the experiment's directory?")) if on_terminal() else here
+    if experiment != here:
+        console(stderr=True).print(f"experiment: {experiment}", markup=False, style="dim")
+    return experiment
 
 
 def takes_options(kind: type[_Options]) -> Callable[[Callable[[_Options], None]], Callable[..., None]]:

@@ -12,6 +12,7 @@ import typer
 
 from tunebook import api
 from tunebook.cli.visible import is_unicode, visible_json, visible_text
+from tunebook.core.error_pages import ErrorPage, page_of
 from tunebook.core.shortened import first_lines, shortened_values
 from tunebook.errors import ExitCode, Problem, TunebookError
 
@@ -24,6 +25,7 @@ __all__ = [
     "failed",
     "finish",
     "most_lines",
+    "print_explained",
     "print_json",
     "print_problems",
     "print_steps",
@@ -82,8 +84,8 @@ def print_json(
         "ok": exit_code is ExitCode.DONE,
         "exit_code": int(exit_code),
         "data": dict(data),
-        "warnings": [_problem(problem) for problem in warnings],
-        "errors": [_problem(problem) for problem in errors],
+        "warnings": [_problem(problem, page_of(problem.page, ExitCode.DONE)) for problem in warnings],
+        "errors": [_problem(problem, page_of(problem.page, exit_code)) for problem in errors],
     }
     sys.stdout.write(_json_text(document) + "\n")
 
@@ -147,14 +149,24 @@ def finish(
     if as_json:
         print_json(command, report.exit_code, data(report), warnings=report.warnings, errors=report.errors)
     else:
-        print_problems(report.errors, kind="error", every=every)
+        print_explained(report.errors, report.exit_code, every=every)
         print_problems(report.warnings, kind="warning", every=every)
         show(report)
     raise typer.Exit(report.exit_code)
 
 
-def _problem(problem: Problem) -> dict[str, Any]:
-    return {"message": problem.message, "file": problem.file, "line": problem.line, "hint": problem.hint}
+def _problem(problem: Problem, page: ErrorPage | None) -> dict[str, Any]:
+    """A problem for ``--json``: ``code`` is what `tunebook explain` takes, ``page`` the same page in the repository."""
+    place = {"message": problem.message, "file": problem.file, "line": problem.line, "hint": problem.hint}
+    return place | {"code": page and page.code, "page": page and page.reference}
+
+
+def print_explained(problems: Sequence[Problem], exit_code: ExitCode, *, every: bool = False) -> None:
+    """Prints errors, and below them how to learn more about each kind of them."""
+    print_problems(problems, kind="error", every=every)
+    pages = {page.code: page for problem in problems if (page := page_of(problem.page, exit_code)) is not None}
+    for code in pages:
+        console(stderr=True).print(f"    more: tunebook explain {code}", markup=False, style="dim")
 
 
 def print_problems(problems: Sequence[Problem], *, kind: str, every: bool = False) -> None:
@@ -220,5 +232,5 @@ def failed(error: TunebookError, *, arguments: Sequence[str]) -> ExitCode:
         verb = next((argument for argument in arguments if not argument.startswith("-")), "")
         print_json(verb, error.exit_code, {}, errors=error.problems)
     else:
-        print_problems(error.problems, kind="error", every="--all" in arguments)
+        print_explained(error.problems, error.exit_code, every="--all" in arguments)
     return error.exit_code

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from tunebook import api
+from tunebook.cli.asking import agreed, on_terminal
 from tunebook.cli.complete import complete_executor
-from tunebook.cli.design_session import on_terminal
 from tunebook.cli.ending import left_behind
 from tunebook.cli.jobs import counts_data, jobs_data, watching
 from tunebook.cli.options import All, Directory, Json, OneStage, RunNames, located, takes_options
@@ -134,18 +134,18 @@ def _submit(command: str, experiment: Path, arguments: _Arguments, options: api.
         if not as_json:
             _show_preview(preview)
             if preview.repeated and not arguments.yes and on_terminal():
-                answers[0] = typer.confirm("Run these jobs again?")
+                answers[0] = agreed("Run these jobs again?")
         return answers[0]
 
     def leave(jobs: int) -> None:
+        watch.leave()
         words = left_behind(jobs, experiment, survive=chosen[0].executor.survives_monitor)
         console(stderr=True).print("\n" + words, markup=False)
 
-    warnings = _Warnings(quiet=as_json)
-    with watching(quiet=as_json, every=arguments.every) as show:
-        report = api.run(
-            experiment, options, on_event=warnings.before(show), on_choice=show_choice, approve=approve, on_leave=leave
-        )
+    warnings = _Warnings(quiet=as_json, every=arguments.every)
+    with watching(quiet=as_json, every=arguments.every) as watch:
+        on_event = warnings.before(watch.show)
+        report = api.run(experiment, options, on_event=on_event, on_choice=show_choice, approve=approve, on_leave=leave)
     if not answers[0]:
         console().print("nothing was submitted", markup=False)
         raise typer.Exit(ExitCode.UNFINISHED)
@@ -160,8 +160,9 @@ def _submit(command: str, experiment: Path, arguments: _Arguments, options: api.
 class _Warnings:
     """Prints each warning of a run when it arises, above the table of the jobs."""
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, *, quiet: bool, every: bool) -> None:
         self._quiet = quiet
+        self._every = every
         self._told = 0
 
     def tell(self, warnings: Sequence[str]) -> None:
@@ -169,7 +170,7 @@ class _Warnings:
         new = [Problem(text) for text in warnings[self._told :]]
         self._told = len(warnings)
         if not self._quiet:
-            print_problems(new, kind="warning")
+            print_problems(new, kind="warning", every=self._every)
 
     def before(self, show: Callable[[api.Snapshot], None]) -> Callable[[api.Snapshot], None]:
         """Shows a snapshot after its warnings."""
@@ -184,7 +185,7 @@ class _Warnings:
 def _print_data(command: str, report: api.RunReport, choice: api.Choice, preview: api.Preview) -> None:
     """Prints how the run ended, for ``--json``."""
     failed = [
-        Problem(f"{job.job.name}: {job.reason}", job.output or None, hint=job.advice)
+        Problem(f"{job.job.name}: {job.reason}", job.output or None, hint=job.advice, code=_page(job.kind))
         for job in report.selected
         if job.state is JobState.FAILED
     ]
@@ -197,6 +198,11 @@ def _print_data(command: str, report: api.RunReport, choice: api.Choice, preview
         "planned": _preview_data(preview),
     }
     print_json(command, report.exit_code, data, warnings=list(map(Problem, report.warnings)), errors=failed)
+
+
+def _page(kind: str) -> str:
+    """The page about a job's failure."""
+    return "missing-file" if kind == "MISSING_FILE" else "job-failed"
 
 
 def _show_preview(preview: api.Preview) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from tunebook import api
+from tunebook.cli.asking import agreed, on_terminal
 from tunebook.cli.options import All, Directory, Json, OneStage, RunNames, located, takes_options
 from tunebook.cli.output import console, finish, most_lines, print_problems, print_steps, steps_data
 
@@ -89,12 +89,12 @@ def _scaffold(command: str, arguments: _Arguments, options: api.ScaffoldOptions)
 
 
 def _decision(choice: OnFailure, *, as_json: bool) -> Callable[[api.PartReport], bool]:
-    can_ask = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
+    can_ask = on_terminal() and not as_json
 
     def decide(failed: api.PartReport) -> bool:
         if choice is OnFailure.ASK and can_ask:
             print_problems(failed.errors, kind="error")
-            return typer.confirm(_QUESTION)
+            return agreed(_QUESTION)
         return choice is OnFailure.CONTINUE
 
     return decide

@@ -22,7 +22,9 @@ def register(app: typer.Typer) -> None:
 
     @app.command("setup-finetune")
     def setup_finetune(
-        run_directory: Annotated[Path, typer.Argument(help="A run's directory, with its settings, or a path in it.")],
+        run_directory: Annotated[
+            Path, typer.Argument(metavar="RUN_DIR", help="A run's directory, with its settings, or a path in it.")
+        ],
         *,
         assignments: Annotated[
             list[str] | None,

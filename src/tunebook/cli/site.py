@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +12,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from tunebook import api
+from tunebook.cli.asking import answered, on_terminal
 from tunebook.cli.complete import complete_site_setting
 from tunebook.cli.options import Json
 from tunebook.cli.output import console, finish, print_json
@@ -48,7 +48,9 @@ def register(app: typer.Typer) -> None:
 
 
 def show(
-    directory: Annotated[Path, typer.Argument(help="The directory in which the settings apply.")] = Path(),
+    directory: Annotated[
+        Path | None, typer.Argument(help="The directory in which the settings apply. [default: the current one]")
+    ] = None,
     *,
     quick: Annotated[bool, typer.Option("--quick", help="Do not start the Python environments to check them.")] = False,
     as_json: Json = False,
@@ -57,7 +59,12 @@ def show(
 
     `tunebook site` alone does this.
     """
-    finish("site", api.site(directory, quick=quick), data=_report_data, show=_show, as_json=as_json)
+    finish("site", api.site(_place(directory), quick=quick), data=_report_data, show=_show, as_json=as_json)
+
+
+def _place(directory: Path | None) -> Path:
+    """The given directory, or the experiment that the current one is in, or the current one."""
+    return directory or api.experiment_here() or Path()
 
 
 def _report_data(report: api.SiteReport) -> dict[str, Any]:
@@ -84,7 +91,10 @@ def _table(rows: list[tuple[str, str, str]]) -> Table:
 
 
 def init(
-    directory: Annotated[Path, typer.Argument(help=f"Where {SITE_FILE} goes.")] = Path(),
+    directory: Annotated[
+        Path | None,
+        typer.Argument(help=f"Where {SITE_FILE} goes. [default: the current directory, or the experiment around it]"),
+    ] = None,
     *,
     for_user: Annotated[
         bool, typer.Option("--user", help="Write to ~/.claude, where every experiment finds it.")
@@ -104,11 +114,11 @@ def init(
     as_json: Json = False,
 ) -> None:
     """Detect the settings of this machine and its cluster, ask for the others, and write claude.local.md."""
-    is_asking = not (yes or as_json) and sys.stdin.isatty() and sys.stdout.isatty()
+    is_asking = not (yes or as_json) and on_terminal()
     options = api.SiteInitOptions(
         assignments=tuple(assignments or ()), for_user=for_user, overwrite=overwrite, dry_run=dry_run
     )
-    draft = api.site_init(directory, options, choose=_ask if is_asking else None)
+    draft = api.site_init(_place(directory), options, choose=_ask if is_asking else None)
     if as_json:
         print_json("site init", ExitCode.DONE, _draft_data(draft))
     else:
@@ -119,19 +129,15 @@ def _ask(finding: api.Detected) -> str:
     """Asks one question: a choice of candidates, or a line of text."""
     import questionary
 
-    if not finding.candidates:
-        answer = questionary.text(finding.question, validate=_check(finding.key)).ask()
-    else:
+    if finding.candidates:
         choices = [
             questionary.Choice(f"{item.value or '(any)'} – {item.basis}", value=item.value)
             for item in finding.candidates
         ]
-        answer = questionary.select(finding.question, choices=[*choices, questionary.Choice(_OTHER, _OTHER)]).ask()
-        if answer == _OTHER:
-            answer = questionary.text(finding.question, validate=_check(finding.key)).ask()
-    if answer is None:
-        raise KeyboardInterrupt
-    return str(answer).strip()
+        chosen = answered(questionary.select(finding.question, choices=[*choices, questionary.Choice(_OTHER, _OTHER)]))
+        if chosen != _OTHER:
+            return str(chosen).strip()
+    return str(answered(questionary.text(finding.question, validate=_check(finding.key)))).strip()
 
 
 def _check(key: str) -> Callable[[str], bool | str]:

@@ -54,7 +54,7 @@ def register(app: typer.Typer) -> None:
             data = {"jobs": jobs_data(report.jobs), "counts": dict(counts), "counts_by_stage": by_stage}
             print_json("status", report.exit_code, data, warnings=warnings)
         else:
-            print_problems(warnings, kind="warning")
+            print_problems(warnings, kind="warning", every=every)
             if not watch:
                 out = console()
                 out.print(jobs_shown(report.jobs, out, every=every, command=_every_job(experiment)))

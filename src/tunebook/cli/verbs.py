@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -13,11 +14,14 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
 from tunebook import api
+from tunebook.cli.helped import add_help
 
 __all__ = ["SETTINGS", "Verbs"]
 
+_WIDEST, _NARROWEST = 80, 24  # columns of the help
+_WIDTH = max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size().columns)) - 2
 SETTINGS: dict[str, Any] = {
-    "context_settings": {"help_option_names": ["-h", "--help"]},
+    "context_settings": {"help_option_names": ["-h", "--help"], "terminal_width": _WIDTH},
     "rich_markup_mode": None,  # plain help: the formatted one imports a Markdown parser, which takes long
     "pretty_exceptions_enable": False,
 }
@@ -56,6 +60,7 @@ _VERBS = {
     "analyze": _Verb("analyze", "Compare the trained runs: write tables, statistics and reports to `analysis/`."),
     "site": _Verb("site", "Show or write the site settings: `site [DIRECTORY]`, `site init`."),
     "tools": _Verb("tools", "List the tools that a plan can name, installed or not, with their versions."),
+    "explain": _Verb("explain", "Explain a kind of errors: what it means, and what to do."),
     "demo": _Verb(
         "demo", "Fine-tune and evaluate a small real model on this machine, from the plan to the comparison."
     ),
@@ -74,6 +79,7 @@ class Verbs(TyperGroup):
         super().__init__(**settings)
         self._verbs = dict(_VERBS)
         self._knows_tools = False
+        add_help("", self)
         self._announce()
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -108,6 +114,7 @@ class Verbs(TyperGroup):
         else:
             module.register(app)
         command: Any = get_group(app).commands[name]
+        add_help(name, command, tool=verb.tool)
         own_parameters = command.get_params
         command.get_params = lambda ctx: _sparing(own_parameters(ctx))
         return command

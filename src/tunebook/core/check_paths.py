@@ -18,7 +18,7 @@ def check_paths(plan: Plan) -> Iterator[Problem]:
         problem, hint = path_problem(path)
         if problem and (what, path) not in seen:
             seen.add((what, path))
-            yield Problem(f"the path of {what}, {path}, {problem}", plan.file, line, hint, path)
+            yield Problem(f"the path of {what}, {path}, {problem}", plan.file, line, hint, path, code="plan")
 
 
 def _paths(plan: Plan) -> Iterator[tuple[str, str, int | None]]:

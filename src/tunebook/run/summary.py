@@ -181,3 +181,5 @@ def _steps(report: RunReport, where: str) -> Iterator[tuple[str, str]]:
         yield f"{run} --retry-failed", "runs failed jobs again, once the cause is removed"
     elif not out and report.exit_code is ExitCode.UNFINISHED:
         yield run, "runs the remaining jobs"
+    if any(job.state is JobState.COMPLETED for job in report.jobs):
+        yield f"tunebook analyze {where}", "compares the runs and writes the report"

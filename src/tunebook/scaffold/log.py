@@ -7,6 +7,7 @@ from datetime import datetime
 
 from tunebook.core.jobs import Stage
 from tunebook.core.plan import Plan
+from tunebook.core.shortened import counted
 from tunebook.core.site import Site
 from tunebook.core.units import spoken_duration
 from tunebook.disk.log import Log
@@ -127,14 +128,29 @@ def _own_entries(report: PartReport) -> list[_Entry]:
     groups = (("FAILED", report.problems), ("WARNING", report.warnings), ("VERIFICATION_FAILED", report.mismatches))
     for action, problems in groups:
         entries += [(action, str(problem), {}) for problem in problems]
-    result = "every file was read back and matches the plan"
-    if report.problems:
-        result = "the part could not be done"
-    elif report.mismatches:
-        result = f"{len(report.mismatches)} mismatch(es)"
-    counts = {"details": f"{len(report.runs)} run(s), {len(report.scripts)} script(s)", "result": result}
+    counts = {
+        "details": f"{len(report.runs)} run(s), {len(report.scripts)} script(s)",
+        "result": "the part could not be done" if report.problems else _verified(report),
+    }
     entries.append(("COMPLETE" if report.ok else "INCOMPLETE", f"scaffold-{report.tool.short}", counts))
     return entries
+
+
+def _verified(report: PartReport) -> str:
+    """How the files were verified, and what was found."""
+    read = len(report.runs) - report.known
+    done = []
+    if read and not (report.mismatches or report.differing):
+        done.append(f"every file of {counted(read, 'run')} was read back and matches the plan")
+    elif read:
+        done.append(f"the files of {counted(read, 'run')} were read back")
+    if report.mismatches:
+        done.append(f"{counted(len(report.mismatches), 'difference')} from the plan")
+    if report.differing:
+        done.append(f"{counted(report.differing, 'difference')} from the plan in edited files")
+    if report.known:
+        done.append(f"{counted(report.known, 'run')} not read again: unchanged since they were found to match the plan")
+    return "; ".join(done) or "no files"
 
 
 def log_prune(journal: Log, lost: Sequence[Step], removed: Sequence[str]) -> None:

@@ -187,9 +187,12 @@ def _do_part(session: _Session, part: Part) -> PartReport:
     read = reader_of(session.context.experiment)
     steps = reconcile(dict.fromkeys(files), read, session.manifest.generated, overwrite=options.overwrite)
     mismatches: tuple[Problem, ...] = ()
+    in_edited: tuple[Problem, ...] = ()
+    known = 0
     if not options.dry_run:
         write_steps(session.context.experiment, steps, directories)
-        in_edited, mismatches = split_differences(verify_part(session.verified, part, steps, session.read), steps)
+        differences, known = verify_part(session.verified, part, steps, session.read)
+        in_edited, mismatches = split_differences(differences, steps)
         warnings += in_edited
     return PartReport(
         tool=part.tool,
@@ -201,6 +204,8 @@ def _do_part(session: _Session, part: Part) -> PartReport:
         failures=part.failures,
         missing=_outputs(part, [failure.run for failure in part.failures]),
         mismatches=mismatches,
+        differing=len(in_edited),
+        known=known,
         warnings=tuple(warnings),
     )
 

@@ -27,6 +27,8 @@ class PartReport:
         problems: why nothing of the part could be done; ``failures`` are single runs that could not be built.
         missing: the run directories or scripts that could not be scaffolded.
         mismatches: differences from the plan that verification found.
+        differing: how many differences from the plan are in files that a person edited; they are warnings.
+        known: how many runs were not read back, since their files are unchanged since they were verified.
         skipped: why the part was skipped; empty otherwise.
         duration_s: how long it took, in seconds.
     """
@@ -41,6 +43,8 @@ class PartReport:
     failures: tuple[Failure, ...] = ()
     missing: tuple[str, ...] = ()
     mismatches: tuple[Problem, ...] = ()
+    differing: int = 0
+    known: int = 0
     warnings: tuple[Problem, ...] = ()
     skipped: str = ""
     duration_s: float = 0.0

@@ -17,8 +17,8 @@ __all__ = ["verify_part"]
 Read = Callable[[str], str | None]
 
 
-def verify_part(verified: VerifiedRuns, part: Part, steps: Sequence[Step], read: Read) -> list[Problem]:
-    """Every difference that the part's tool finds, after its files were written.
+def verify_part(verified: VerifiedRuns, part: Part, steps: Sequence[Step], read: Read) -> tuple[list[Problem], int]:
+    """Every difference that the part's tool finds after its files were written, and how many runs were skipped.
 
     A run is skipped if the disk holds the planned texts, which ``verified`` proves to be right, and if the files that
     its jobs name exist.
@@ -35,11 +35,13 @@ def verify_part(verified: VerifiedRuns, part: Part, steps: Sequence[Step], read:
         return os.path.isfile(os.path.join(experiment, path))  # noqa: PTH113, PTH118  a sweep has thousands
 
     problems: list[Problem] = []
+    skipped = 0
     for built in part.built:
         unit = built.unit
         edited = any(file.path in part.context.edited for file in unit.files)
         as_planned = not edited and changed.isdisjoint(file.path for file in unit.files)
         if as_planned and verified.has(tool, unit) and all(map(exists, _other_texts(unit))):
+            skipped += 1
             continue
         found, is_proof = _verify(part, built, read)
         problems += found
@@ -47,7 +49,7 @@ def verify_part(verified: VerifiedRuns, part: Part, steps: Sequence[Step], read:
             verified.add(tool, unit)
         else:
             verified.forget(tool, unit)
-    return problems
+    return problems, skipped
 
 
 def _other_texts(unit: Unit) -> Collection[str]:
