@@ -68,6 +68,7 @@ mutants: setup
 
 reference: setup
 	PYTHONPATH=tests $(BIN)/python -m support.make_reference
+	PYTHONPATH=tests $(BIN)/python -m support.make_drawings
 
 format: setup
 	$(BIN)/ruff check --fix .

@@ -57,7 +57,7 @@ def linked(html: str, words: list[_Word], url: str) -> str:
     """Links the first appearance of each word, outside of code, headings and other links."""
     by_spelling = {spelling.lower(): word for word in words for spelling in word.spellings}
     spellings = "|".join(_pattern(spelling) for spelling in sorted(by_spelling, key=len, reverse=True))
-    pattern = re.compile(rf"(?<![\w-])(?:{spellings})(?![\w-])", re.IGNORECASE)
+    pattern = re.compile(rf"(?<![\w@=/.-])(?:{spellings})(?![\w=-])", re.IGNORECASE)
     seen: set[str] = set()
 
     def link(match: re.Match[str]) -> str:

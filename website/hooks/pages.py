@@ -23,16 +23,23 @@ _FENCE = re.compile(r"^(```.*?^```)", re.MULTILINE | re.DOTALL)
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     """Adds the documents from outside of ``docs/``, and lists all pages."""
-    root = _root(config)
-    for document, uri in config.extra["taken_up"].items():
-        if (root / document).is_file():
-            files.append(File.generated(config, uri, abs_src_path=str(root / document)))
+    for document, uri in _taken_up(config).items():
+        files.append(File.generated(config, uri, abs_src_path=str(_root(config) / document)))
     config.nav = _navigation({file.src_uri for file in files.documentation_pages()}, config.extra["sections"])
     return files
 
 
 def _root(config: MkDocsConfig) -> Path:
     return Path(config.config_file_path).parent
+
+
+def _taken_up(config: MkDocsConfig) -> dict[str, str]:
+    """Documents outside of ``docs/`` to their pages; a star stands for the name of a folder, in both."""
+    root, found = _root(config), {}
+    for pattern, uri in config.extra["taken_up"].items():
+        for path in sorted(root.glob(pattern)):
+            found[str(path.relative_to(root))] = uri.replace("*", path.parent.name)
+    return found
 
 
 def _navigation(uris: set[str], sections: list[dict[str, Any]]) -> list[Any]:
@@ -68,7 +75,7 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
     """Changes links that leave ``docs/``. Pages outside of the sections have no neighbours to list."""
     if "/" not in page.file.src_uri:
         page.meta.setdefault("hide", ["navigation"])
-    root, taken_up = _root(config), config.extra["taken_up"]
+    root, taken_up = _root(config), _taken_up(config)
     documents = {uri: document for document, uri in taken_up.items()}
     here = documents.get(page.file.src_uri, f"docs/{page.file.src_uri}")
 
