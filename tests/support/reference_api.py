@@ -37,6 +37,7 @@ _SECTION = re.compile(rf"^({'|'.join(_SECTIONS)}):$", re.MULTILINE)
 _ENTRY = re.compile(r"^ {4}(\w[\w.]*): ?", re.MULTILINE)
 _ROLE = re.compile(r":(?:func|class|mod|attr|meth|data):`~?([^`]+)`")
 _WIDTH = 100
+_MARKS = {"VAR_POSITIONAL": "*", "VAR_KEYWORD": "**"}
 
 
 def api_reference() -> str:
@@ -115,8 +116,7 @@ def _parameters(signature: inspect.Signature) -> list[str]:
     for parameter in signature.parameters.values():
         if parameter.kind is parameter.KEYWORD_ONLY and "*" not in parts:
             parts.append("*")
-        marks = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}
-        text = f"{marks.get(parameter.kind, '')}{parameter.name}"
+        text = f"{_MARKS.get(parameter.kind.name, '')}{parameter.name}"
         if parameter.annotation is not parameter.empty:
             text += f": {_type(parameter.annotation)}"
         if parameter.default is not parameter.empty:

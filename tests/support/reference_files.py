@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from tunebook.core import paths
 from tunebook.core.jobs import Stage
-from tunebook.core.parameters import Parameter
+from tunebook.tools.finetuning.rows import SetupParameter
 from tunebook.tools.finetuning.tool import FinetuningTool
 from tunebook.tools.registry import installed_tools
 
@@ -192,7 +192,7 @@ def _tool_files() -> Iterator[str]:
 
 
 def _keys() -> Iterator[str]:
-    rows: dict[str, Parameter] = {}
+    rows: dict[str, SetupParameter] = {}
     tools: dict[str, list[str]] = {}
     for tool in installed_tools().tools:
         for row in tool.form.rows if isinstance(tool, FinetuningTool) else ():
