@@ -100,8 +100,7 @@ RUN: Mapping[Place, Mapping[str, tuple[int, ...]]] = MappingProxyType(
         },
         Place.TOY: {
             "tunebook design toy --preparation toytrainer --question 'Does the decay matter?' --model models/tiny "
-            "--dataset words.json --task capitalization=cap_task.py --factor decay=0.1,0.2 --set batch_size=4 "
-            "--set epochs=1": (0,),
+            "--dataset words.json --task capitalization=cap_task.py --factor decay=0.1,0.2 --yes": (0,),
         },
         Place.TOY_EXPERIMENT: {
             "tunebook check": (0,),

@@ -38,7 +38,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers and torch warn
 _SHOWN = [command for page in PAGES for command in commands(page)]
 _ALL = [*_SHOWN, *(command for page in PAGES for command in inline_commands(page))]
 _CALLS = sorted({command.words: command for command in _ALL if command.words.startswith("tunebook ")}.items())
-_TOO_LONG_S = 900
+_TOO_LONG_S = 3600
 
 
 @pytest.mark.parametrize("command", [call for _, call in _CALLS], ids=[words for words, _ in _CALLS])
