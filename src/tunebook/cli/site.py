@@ -186,7 +186,9 @@ def _show_draft(draft: api.SiteDraft) -> None:
             aside.print(f"{draft.path} exists: `--overwrite` replaces it", markup=False)
         return
     order = {item.key: number for number, item in enumerate(SETTINGS)}
-    chosen_in_order = sorted(draft.chosen, key=lambda pair: order[pair[0].key])
+    chosen_in_order = sorted(
+        draft.chosen, key=lambda pair: order.get(pair[0].key, len(order))
+    )  # a tool's own comes last
     rows = [(setting(finding.key).label, chosen.value, chosen.basis) for finding, chosen in chosen_in_order]
     out.print(_table(rows))
     for note in draft.notes:
