@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Examine versions, scheduler, disk and the jobs' environments, and say what to do about each problem.
 
-        Example: `tunebook doctor my_sweep`. With a plan, only what its jobs need is examined.
+        With a plan, only what its jobs need is examined.
         """
         options = api.DoctorOptions(timeout_s=timeout_s)
         report = api.doctor(directory, options, on_examined=None if as_json else _show)

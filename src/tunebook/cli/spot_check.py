@@ -80,7 +80,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Ask a trained model and its base model a few questions, as the evaluations ask them. Writes nothing.
 
-        Example: `tunebook spot-check rank8 --prompt house`. Without `--prompt` it asks the first samples of the data.
+        Without `--prompt` it asks the first samples of the data.
         """
         options = api.SpotCheckOptions(
             prompts=tuple(prompt or ()),

@@ -61,7 +61,7 @@ def new(
 ) -> None:
     """Write NAME.py, a task that reads the experiment's data and prompts, and test_NAME.py.
 
-    You own both files afterwards. Example: `tunebook task new income --scorer risk --choices No,Yes --group age_band`
+    You own both files afterwards.
     """
     options = api.NewTaskOptions(
         name=name,
