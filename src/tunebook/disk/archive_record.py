@@ -17,12 +17,12 @@ from tunebook.core.jobs import JobState
 from tunebook.core.json_text import UNFIT
 from tunebook.core.paths import ARCHIVE_RECORD
 from tunebook.disk.read import read_json
-from tunebook.disk.schema import refuse_newer
+from tunebook.disk.schema import Schema
 from tunebook.errors import DamagedError, UsageError
 
 __all__ = ["ArchiveRecord", "ArchivedJob", "LeftOut", "archive_text", "read_archive_record", "refuse_archive"]
 
-_VERSION = 1
+_SCHEMA = Schema(ARCHIVE_RECORD, 1)
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def archive_text(record: ArchiveRecord) -> str:
     """The text of the file; a job a line."""
     jobs = [asdict(job) | {"state": job.state.value, "slurm": dict(job.slurm)} for job in record.jobs]
     document = {
-        "version": _VERSION,
+        _SCHEMA.key: _SCHEMA.version,
         "exported": record.exported,
         "redacted": list(record.redacted),
         "left_out": [asdict(item) for item in record.left_out],
@@ -115,7 +115,7 @@ def read_archive_record(experiment: Path) -> ArchiveRecord | None:
         document = read_json(experiment / ARCHIVE_RECORD)
         if document is None:
             return None
-        refuse_newer(document["version"], _VERSION, ARCHIVE_RECORD)
+        document = _SCHEMA.upgraded(document)
         jobs = tuple(ArchivedJob(**job | {"state": JobState(job["state"])}) for job in document["jobs"])
         left_out = tuple(LeftOut(**item) for item in document["left_out"])
         return ArchiveRecord(str(document["exported"]), jobs, left_out, tuple(map(str, document["redacted"])))
