@@ -257,7 +257,7 @@ def test_a_torch_without_gpus_is_a_problem_where_jobs_ask_for_them(
     venv = make_venv("venv")
     code = "class cuda:\n    is_available = staticmethod(lambda: False)\n"
     add_package(venv, "torch", "2.13.0+cpu", code=code)
-    add_package(venv, "torchtune", "0.6.1", code="import torch\n")
+    add_package(venv, "torchtune", "0.6.1")
     (alone / "claude.local.md").write_text(site_with(venv) + "- **Partition**: `gpu`\n")
     message = "torch 2.13.0+cpu computes on CPUs only, but jobs ask for GPUs"
     assert any(found.endswith(message) for found in of(PROBLEM, environment_part(alone)))
