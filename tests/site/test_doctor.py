@@ -170,7 +170,8 @@ def test_a_package_that_a_plan_needs_is_a_problem_without_site_settings() -> Non
         uses = [replace(use, is_needed=is_needed)]
         found = diagnose_environments(Site(), uses, gpus=0, is_cluster=False, timeout_s=60)
         (message,) = of(condition, found)
-        assert message.startswith("tool: the Python that runs tunebook cannot import no_such_module")
+        assert message.startswith("tool: the Python that runs tunebook ")
+        assert "no_such_module" in message
 
 
 def test_versions_that_do_not_fit_together_are_problems(alone: Path, make_venv: Callable[[str], Path]) -> None:
