@@ -170,7 +170,8 @@ def test_a_package_that_a_plan_needs_is_a_problem_without_site_settings() -> Non
         uses = [replace(use, is_needed=is_needed)]
         found = diagnose_environments(Site(), uses, gpus=0, is_cluster=False, timeout_s=60)
         (message,) = of(condition, found)
-        assert message.startswith("tool: the Python that runs tunebook cannot import no_such_module")
+        assert message.startswith("tool: the Python that runs tunebook ")
+        assert "no_such_module" in message
 
 
 def test_versions_that_do_not_fit_together_are_problems(alone: Path, make_venv: Callable[[str], Path]) -> None:
@@ -257,7 +258,7 @@ def test_a_torch_without_gpus_is_a_problem_where_jobs_ask_for_them(
     venv = make_venv("venv")
     code = "class cuda:\n    is_available = staticmethod(lambda: False)\n"
     add_package(venv, "torch", "2.13.0+cpu", code=code)
-    add_package(venv, "torchtune", "0.6.1", code="import torch\n")
+    add_package(venv, "torchtune", "0.6.1")
     (alone / "claude.local.md").write_text(site_with(venv) + "- **Partition**: `gpu`\n")
     message = "torch 2.13.0+cpu computes on CPUs only, but jobs ask for GPUs"
     assert any(found.endswith(message) for found in of(PROBLEM, environment_part(alone)))

@@ -39,8 +39,8 @@ from tunebook.errors import PlanError, Problem, ToolError
 from tunebook.run.overview import job_reports
 from tunebook.run.report import JobReport, StatusReport
 from tunebook.slurm.accounting import SlurmUse, read_usage
+from tunebook.tools.installing import install_here
 from tunebook.tools.parameters import installed_parameters
-from tunebook.tools.runtime.installing import install_here
 
 __all__ = ["Member", "analyze_members"]
 

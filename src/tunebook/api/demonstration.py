@@ -25,9 +25,9 @@ from tunebook.disk.atomic import write_text
 from tunebook.disk.plan_file import PlanFile
 from tunebook.errors import ExitCode, ToolError, UsageError
 from tunebook.run.report import JobReport, RunReport, Snapshot
+from tunebook.tools.installing import install_here
 from tunebook.tools.parameters import installed_parameters
 from tunebook.tools.registry import installed_tools
-from tunebook.tools.runtime.installing import install_here
 
 __all__ = ["DemoOptions", "DemoReport", "DemoRow", "demo"]
 

@@ -24,8 +24,8 @@ from tunebook.site.doctor.scheduler import diagnose_scheduler
 from tunebook.site.doctor.shell import diagnose_shell
 from tunebook.site.environments import Use, uses_of_plan, uses_of_site
 from tunebook.site.machine import Surroundings
+from tunebook.tools.installing import own_source
 from tunebook.tools.registry import installed_tools
-from tunebook.tools.runtime.installing import own_source
 
 __all__ = ["DoctorOptions", "DoctorReport", "Examined", "doctor"]
 

@@ -24,8 +24,8 @@ from tunebook.scaffold.orchestrate import scaffold as orchestrate
 from tunebook.scaffold.rederive import Derived, edited_settings, rederive
 from tunebook.scaffold.report import ScaffoldReport
 from tunebook.tools.data_record import write_data_record
+from tunebook.tools.installing import install_into
 from tunebook.tools.registry import installed_tools
-from tunebook.tools.runtime.installing import install_here
 
 __all__ = [
     "ScaffoldOptions",
@@ -91,7 +91,7 @@ class ToolInfo:
 
     Attributes:
         version: the installed version; ``None`` if it is not installed here.
-        install: the command that installs it here.
+        install: the command that installs it in the environment of its jobs.
     """
 
     name: str
@@ -112,7 +112,7 @@ def tools() -> ToolsReport:
     """Loads every registered tool."""
     registry = installed_tools()
     found = [
-        ToolInfo(tool.name, tool.stage, tool.package.version, install_here(tool.package.requirement))
+        ToolInfo(tool.name, tool.stage, tool.package.version, install_into(tool.package.requirement))
         for tool in registry.tools
     ]
     return ToolsReport(tuple(found), tuple(tool.as_warning() for tool in registry.broken))

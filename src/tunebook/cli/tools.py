@@ -28,6 +28,6 @@ def register(app: typer.Typer) -> None:
         print_problems(report.warnings, kind="warning")
         table = Table("Tool", "Stage", "Version", box=None)
         for tool in report.tools:
-            missing = f"not installed here; only its jobs need it: {tool.install}"
+            missing = f"not installed here; only its jobs need it, in their environment: {tool.install}"
             table.add_row(tool.name, tool.stage.value, escape(tool.version or missing))
         console().print(table)

@@ -10,7 +10,7 @@ from statistics import NormalDist
 
 from tunebook.core.plan import EvaluationTask, Plan
 from tunebook.core.plan.settings import effective
-from tunebook.tools.runtime.installing import install_anywhere
+from tunebook.tools.installing import install_anywhere
 
 __all__ = ["ASSUMED_SD", "detectable_difference", "detectable_over_seeds", "power_sentences", "without_hypotheses"]
 

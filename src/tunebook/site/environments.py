@@ -13,8 +13,8 @@ from tunebook.site.python import STAGES, stage_packages
 from tunebook.site.verify_slurm import Complaint
 from tunebook.tools.base import Package, Tool
 from tunebook.tools.environments import tool_packages
+from tunebook.tools.installing import install_here, install_into
 from tunebook.tools.registry import installed_tools
-from tunebook.tools.runtime.installing import install_here, install_into
 
 __all__ = [
     "Use",

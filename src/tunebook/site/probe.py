@@ -52,8 +52,10 @@ if {listed}:
         except Exception:
             pass
     answer["packages"] = {{name: of_name for name, of_name in found.items() if name}}
-    torch = sys.modules.get("torch")
-    answer["sees_gpu"] = None if torch is None else bool(torch.cuda.is_available())
+    try:
+        answer["sees_gpu"] = bool(importlib.import_module("torch").cuda.is_available())
+    except Exception:
+        answer["sees_gpu"] = None
     try:
         from tunebook.tools.runtime.versions import code_digest
         answer["code"] = code_digest()
@@ -74,7 +76,7 @@ class Probed:
         from_user_site: the imported modules that come from the person's own ``~/.local`` instead of the environment.
         python_version: as in ``3.11.2``.
         packages: every installed distribution, if they were asked for.
-        sees_gpu: whether torch finds a GPU on this machine; ``None`` if torch was not imported or nobody asked.
+        sees_gpu: whether torch finds a GPU on this machine; ``None`` without torch, or if nobody asked.
         code: the digest of tunebook's modules that run inside jobs; empty without tunebook, or for an older one.
         took_too_long: whether it was given up because it did not answer in time.
     """

@@ -11,8 +11,7 @@ from tunebook.site.doctor.diagnosis import Condition, Diagnosis, doubt, fine, no
 from tunebook.site.environments import Use, complaints_about, shortened_line, start_environments
 from tunebook.site.probe import Probed
 from tunebook.tools.fitting import fit_of
-from tunebook.tools.runtime.installing import install_into
-from tunebook.tools.runtime.versions import code_digest
+from tunebook.tools.installing import code_digest, install_into
 
 __all__ = ["diagnose_environments"]
 
@@ -53,8 +52,13 @@ def diagnose_environments(
 
 
 def _of_uses(site: Site, uses: Sequence[Use], probed: Probed) -> Iterator[Diagnosis]:
-    """What the environment lacks: the same as `tunebook site` reports."""
+    """What the environment lacks, as `tunebook site` reports it; in brief if jobs may never run there."""
     for use in uses:
+        if not use.is_certain and not any(package.module in probed.versions for package in use.packages):
+            modules = ", ".join(package.module for package in use.packages)
+            hint = "name an environment for the jobs in the site settings: `tunebook site init` finds those that fit"
+            yield doubt(f"{use.label}: the Python that runs tunebook has none of these: {modules}", hint)
+            continue
         for complaint in complaints_about(use, probed):
             condition = Condition.PROBLEM if complaint.is_error else Condition.WARNING
             problem = Problem(complaint.message, site.file, line_of(site, complaint.key), complaint.hint)
