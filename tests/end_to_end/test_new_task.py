@@ -204,5 +204,5 @@ def test_risks_are_the_probabilities_that_the_model_gives(experiment: Path, anal
 
 
 def test_groups_of_the_data_are_compared(analyzed: dict[str, Any]) -> None:
-    columns = {(row["task"], row["column"], row["group"]) for row in analyzed["groups"]}
+    columns = {(row["task"], row["column"], part["group"]) for row in analyzed["groups"] for part in row["groups"]}
     assert {("income", "age", "young"), ("income", "age", "old"), ("price", "region", "N")} <= columns

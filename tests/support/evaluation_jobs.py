@@ -62,10 +62,13 @@ def evaluate_mock(
     return folder
 
 
-def verified(logs: Path, *, since: float = 0, model: str = MOCK, **asked: Any) -> tuple[int, dict[str, Any]]:
+def verified(
+    logs: Path, *, since: float = 0, model: str = MOCK, task: str = "", **asked: Any
+) -> tuple[int, dict[str, Any]]:
     """The exit code of the job's last step, and the result that it wrote; empty if it wrote none.
 
     Args:
+        task: the task as ``inspect eval`` takes it.
         asked: what was asked for beyond the arguments of model and task.
     """
     folder = logs.parent
@@ -84,6 +87,7 @@ def verified(logs: Path, *, since: float = 0, model: str = MOCK, **asked: Any) -
         task_arguments=folder / "task.json",
         asked=folder / "asked.json",
         in_effect=folder / "in_effect.json",
+        task=task,
     )
     code = reported(lambda: inspect_job.verify(files, result, model=model))
     if not result.exists():

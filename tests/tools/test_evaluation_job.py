@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,30 @@ def test_a_missing_log_of_this_attempt_is_a_failure(tmp_path: Path, capsys: pyte
     logs = evaluate_mock(tmp_path / "logs")
     assert verified(logs, since=99999999999) == (1, {})
     assert "ended without writing a log to" in capsys.readouterr().err
+
+
+def write_as(log: Path, task: str, *, later: float) -> Path:
+    """A copy of a log beside it, of a task with another name, written some seconds later."""
+    from inspect_ai.log import read_eval_log, write_eval_log
+
+    content = read_eval_log(str(log))
+    content.eval.task = task
+    path = log.with_name(f"{task}.eval")
+    write_eval_log(content, str(path))
+    moment = log.stat().st_mtime + later
+    os.utime(path, (moment, moment))
+    return path
+
+
+def test_the_log_is_that_of_the_own_task_where_another_one_ended_later(tmp_path: Path) -> None:
+    """Evaluations of one run by several tasks write to one directory, also at the same time."""
+    (log,) = evaluate_mock(tmp_path / "logs").glob("*.eval")
+    own = write_as(log, "own", later=1)
+    write_as(log, "other", later=2)
+    (tmp_path / "logs" / "torn.eval").write_bytes(own.read_bytes()[:300])
+    os.utime(tmp_path / "logs" / "torn.eval", (own.stat().st_mtime + 0.5,) * 2)
+    code, result = verified(tmp_path / "logs", task="/tasks/tasks.py@own")
+    assert (code, result["log"]) == (0, str(own))
 
 
 def test_an_evaluation_that_broke_off_is_recorded_without_samples(

@@ -99,6 +99,7 @@ def _evaluated(given: argparse.Namespace, since: float) -> int:
         task_arguments=given.task_config,
         asked=given.asked,
         in_effect=given.scratch / "in_effect.json",
+        task=given.inspect[1],
     )
     try:
         ignore_dotenv()  # before inspect-ai, which takes the search from the package once

@@ -84,6 +84,7 @@ class Files:
         logs: the directory with the logs; those older than ``since`` belong to earlier attempts.
         asked: what was asked for beyond the arguments of model and task.
         in_effect: how the model was loaded.
+        task: the task as ``inspect eval`` takes it; evaluations of one run share the directory of logs.
     """
 
     logs: Path
@@ -92,6 +93,7 @@ class Files:
     task_arguments: Path
     asked: Path
     in_effect: Path
+    task: str = ""
 
 
 def verify(files: Files, out: Path, *, model: str) -> None:
@@ -108,8 +110,8 @@ def verify(files: Files, out: Path, *, model: str) -> None:
     """
     from inspect_ai.log import read_eval_log, read_eval_log_sample_summaries
 
-    newest = newest_log(files.logs, files.since)
     asked = _asked(files, model)
+    newest = _own_log(files, asked)
     log = read_eval_log(str(newest), header_only=True)
     total, completed = 0, 0
     if log.results is not None:
@@ -143,6 +145,35 @@ def newest_log(log_dir: Path, since: float) -> Path:
     if not logs:
         raise JobError(f"inspect ended without writing a log to {log_dir}")
     return max(logs, key=lambda file: file.stat().st_mtime)
+
+
+def _own_log(files: Files, asked: Asked) -> Path:
+    """The newest log of this evaluation: others of the same run may write to the directory at the same time.
+
+    Without one of its own it is the newest of all, whose differences say what is wrong.
+    """
+    found = [(log.stat().st_mtime, log) for log in files.logs.glob("*.eval")]
+    logs = [log for written, log in sorted(found, reverse=True) if written >= files.since]
+    if not logs:
+        raise JobError(f"inspect ended without writing a log to {files.logs}")
+    if len(logs) == 1:
+        return logs[0]
+    fitting = [log for log in logs if _is_of(log, asked)]
+    named = [log for log in fitting if _is_of(log, asked, task=files.task.rpartition("@")[2])]
+    return next(iter([*named, *fitting, *logs]))
+
+
+def _is_of(path: Path, asked: Asked, *, task: str = "") -> bool:
+    """Whether a log is of the model and the task's arguments, and of a task with this name if one is given."""
+    from inspect_ai.log import read_eval_log
+
+    try:
+        spec = read_eval_log(str(path), header_only=True).eval
+    except Exception:  # noqa: BLE001  zip, JSON and pydantic each fail in their own way while another job writes it
+        return False
+    names = {name.rpartition("/")[2] for name in (spec.task, spec.task_registry_name or "")}
+    is_same = spec.model == asked.model and dict(spec.task_args_passed) == dict(asked.task_arguments)
+    return is_same and (not task or task.rpartition("/")[2] in names)
 
 
 def _asked(files: Files, model: str) -> Asked:
