@@ -7,6 +7,7 @@ import pytest
 from support.plans import parse_plan
 from tunebook.core.authorship import Author, read_authors, read_license
 from tunebook.core.plan import PlanDetails, write_plan
+from tunebook.design.preserve import with_own_text
 
 PLAN = """# Experiment: x
 
@@ -73,3 +74,14 @@ def test_two_licenses_are_a_problem_with_its_line() -> None:
     assert [(problem.line, problem.message) for problem in parsed.problems] == [
         (6, "`Licence` is given twice: `MIT` on line 5, and `CC0-1.0`")
     ]
+
+
+def test_design_keeps_them_when_it_writes_the_plan_again() -> None:
+    bullets = "- **Authors:**\n  - Ada Lovelace (0000-0002-1825-0097)\n  - Bob\n- **License:** CC-BY-4.0"
+    before = PLAN.format(bullets=bullets)
+    again = with_own_text(before, write_plan(parse_plan(PLAN.format(bullets="")).plan, PlanDetails()))
+    plan = parse_plan(again).plan
+    assert plan.authors is not None
+    assert [author.name for author in read_authors(plan.authors.text)] == ["Ada Lovelace", "Bob"]
+    assert plan.license is not None
+    assert plan.license.text == "CC-BY-4.0"

@@ -192,6 +192,20 @@ def test_files_that_tunebook_does_not_know_stay_out_unless_a_person_names_them(o
     assert {"notes/first.md", "notes/first.docx"} <= files_in(crate).keys()
 
 
+def test_a_data_set_that_a_person_names_is_in_the_archive_and_not_left_out(own: Path) -> None:
+    (own / METADATA).write_text("{}")
+    os.utime(own / "words.json", (0, 5e9))
+    crate, report = api_zip(own, include=("words.json", METADATA))
+    assert files_in(crate)["words.json"] == (own / "words.json").read_bytes()
+    assert "words.json" not in {item.path for item in report.left_out}
+    assert list(wrong_files(crate)) == []
+
+
+def api_zip(experiment: Path, **options: Any) -> tuple[Path, api.ExportReport]:
+    report = api.export(experiment, api.ExportOptions(to=experiment.parent / "crate.zip", **options))
+    return report.path, report
+
+
 def test_a_plan_without_authors_and_license_is_exported_with_a_warning_that_names_it(own: Path) -> None:
     text = (own / "experiment_summary.md").read_text()
     (own / "experiment_summary.md").write_text(re.sub(r"- \*\*(Authors|License):.*\n", "", text))

@@ -14,16 +14,19 @@ from pathlib import Path, PurePosixPath
 from tunebook.core.jobs import Job
 from tunebook.core.paths import (
     ANALYSIS,
+    ARCHIVE_RECORD,
     DATA_RECORD,
     DESIGN,
     HYPOTHESES,
     LEDGER,
+    MANIFEST,
     METRICS,
     PLAN_FILE,
     SITE_FILE,
     STATE_DIRECTORY,
     SUBMISSIONS,
 )
+from tunebook.crate.graph import METADATA
 from tunebook.crate.values import CrateFile, CrateOptions, ExportedExperiment, Findings, Kind
 from tunebook.crate.walk import WEIGHTS, files_below, plain_files
 from tunebook.disk.inside import place_inside
@@ -57,7 +60,7 @@ def files_of(experiment: ExportedExperiment, options: CrateOptions, findings: Fi
         LinkError: a symbolic link leads out of the experiment.
         OSError: a directory cannot be read.
     """
-    taken: set[str] = set()
+    taken = {METADATA, MANIFEST, ARCHIVE_RECORD}  # these are made for the crate
     for file in _candidates(experiment, options):
         try:
             file.path.encode()

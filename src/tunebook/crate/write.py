@@ -55,7 +55,7 @@ def write_crate(
         for number, file in enumerate(files_of(experiment, options, writer.findings), start=1):
             writer.copy(file)
             progress(number)
-        writer.findings.left_out += left_out_of(experiment, options)
+        writer.find_left_out(options)
         writer.describe(options)
         return writer.content, writer.findings
 
@@ -116,6 +116,12 @@ class _Writer:
     def _count(self, kind: Kind, size: int) -> None:
         self._kinds[kind] += 1
         self._size += size
+
+    def find_left_out(self, options: CrateOptions) -> None:
+        """Records what is not in the crate; a person may have asked for a data set by its name."""
+        for item in left_out_of(self._experiment, options):
+            if self._graph.reference(_place(self._experiment, item.kind, item.path)) is None:
+                self.findings.left_out.append(item)
 
     def describe(self, options: CrateOptions) -> None:
         """Writes what no file of the experiment says as it is in the crate."""

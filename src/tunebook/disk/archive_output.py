@@ -22,7 +22,7 @@ __all__ = ["ZIP_SUFFIX", "ArchiveOutput", "archive_output", "taken"]
 ZIP_SUFFIX = ".zip"
 _PACKED = frozenset({".eval", ".png", ".parquet", ".safetensors", ".zip", ".gz", ".pdf", ".pt", ".bin"})
 """Suffixes of files that packing makes no smaller."""
-_OLDEST = 315_619_200.0  # seconds: 1980-01-02, before which ZIP has no dates
+_OLDEST, _NEWEST = 315_619_200.0, 4_354_732_800.0  # seconds: ZIP has dates from 1980 to 2107
 
 
 class ArchiveOutput(ABC):
@@ -59,7 +59,7 @@ class _Zip(ArchiveOutput):
         self._archive = archive
 
     def add(self, path: str, pieces: Iterator[bytes], *, modified_s: float) -> Copied:
-        member = zipfile.ZipInfo(path, time.localtime(max(modified_s, _OLDEST))[:6])
+        member = zipfile.ZipInfo(path, time.localtime(min(max(modified_s, _OLDEST), _NEWEST))[:6])
         member.external_attr = 0o644 << 16
         is_packed = os.path.splitext(path)[1] in _PACKED  # noqa: PTH122
         member.compress_type = zipfile.ZIP_STORED if is_packed else zipfile.ZIP_DEFLATED
