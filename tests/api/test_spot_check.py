@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from unittest.mock import ANY
 
 import pytest
 
@@ -142,7 +141,9 @@ def test_the_script_is_clean_shell_and_its_values_are_quoted(
     assert ("--limit 1 " if inputs else "--limit 2 ") in made.text
     assert "--max-tokens 7 " in made.text
     assert bool(made.files) == bool(inputs)
-    assert json.loads(made.files.get("questions.json", "[]")) == [[{"role": "user", "content": ANY}]] * len(inputs)
+    asked = json.loads(made.files.get("questions.json", "[]"))
+    system = {"role": "system", "content": "Capitalize the given word"}
+    assert asked == [[system, {"role": "user", "content": text}] for text in inputs]
     checked = subprocess.run([SHELLCHECK, "-"], input=made.text, capture_output=True, text=True, check=False)
     assert checked.stdout == ""
 

@@ -18,6 +18,7 @@ from tunebook.api.spot_targets import Target, choose_run, choose_target, chosen_
 from tunebook.artifacts.answers import Answer
 from tunebook.core.plan import Evaluation, Run
 from tunebook.core.plan.values import RunType
+from tunebook.core.shortened import counted
 from tunebook.disk.manifest import read_manifest, refuse_lost
 from tunebook.errors import ExitCode, Problem, ToolError, UsageError
 from tunebook.run.select import LoopOptions
@@ -142,7 +143,7 @@ def spot_check(
     task = chosen_task(loaded, chosen, options.task)
     blueprint = refuse_stale(loaded, LoopOptions(runs=(escape(chosen.name),)))
     target = choose_target(loaded, blueprint, chosen, task, options.epoch)
-    with tempfile.TemporaryDirectory(prefix="tunebook-spot-") as folder:
+    with tempfile.TemporaryDirectory(prefix="tunebook-spot-", ignore_cleanup_errors=True) as folder:
         models = list(_models(target, questions, Path(folder).resolve()))
         warnings = tuple(_doubts(experiment, target, models))
         command = f"tunebook spot-check {shlex.quote(chosen.name)}"
@@ -150,7 +151,7 @@ def spot_check(
             _refuse_missing(model)
             refuse_small_machine(model.script, command=command, cpu=options.cpu)
         for model in models:
-            on_step(f"asking {model.who} {_counted(questions)}")
+            on_step(f"asking {model.who}: {_counted(questions)}")
             model.ask(options)
     return _report(experiment, target, questions, models, warnings)
 
@@ -165,9 +166,7 @@ def _questions(options: SpotCheckOptions) -> Questions:
 
 
 def _counted(questions: Questions) -> str:
-    number = questions.number
-    noun = "prompt" if questions.inputs else "sample"
-    return f"{number} {noun}" + ("" if number == 1 else "s")
+    return counted(questions.number, "prompt" if questions.inputs else "sample")
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -141,7 +142,7 @@ def training_state(experiment: Path, jobs: tuple[Job, ...], run: Run, checkpoint
 
 
 def _missing(run: Run, checkpoint: Path, verdict: Verdict) -> TunebookError:
-    command = f"tunebook run --run {run.name}"
+    command = f"tunebook run --run {shlex.quote(run.name)}"
     if verdict.ask:
         message = f"run `{run.name}` is still training: {checkpoint} does not exist yet"
         return TunebookError(message, hint="`tunebook status` shows how far it is; `--epoch` asks an earlier epoch")
