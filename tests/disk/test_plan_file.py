@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import shutil
 import signal
 import threading
@@ -20,6 +21,7 @@ from tunebook.disk.exchange import exchange, move_new
 from tunebook.disk.interrupts import Interrupted, handled
 from tunebook.disk.plan_file import Outcome, Patience, PlanFile
 from tunebook.disk.replaced import ReplacedPlans
+from tunebook.disk.versions import look
 from tunebook.errors import LinkError
 
 WHOLE = "# Experiment: x\n\nedit 0\n\n## All Runs\n\n| Run Name |\n|---|\n| rank8 |\n\nstatus 0\n"
@@ -403,6 +405,19 @@ def test_a_signal_within_a_write_in_place_does_not_tear_the_plan(
     with handled(), pytest.raises(Interrupted):
         file.update(lambda _: shorter)
     assert plan.read_text() == shorter
+
+
+def test_a_disk_that_is_full_within_a_write_in_place_does_not_tear_the_plan(plan: Path) -> None:
+    version = look(plan)
+    assert version is not None
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(WHOLE) + 2, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            swap.write_in_place(plan, version, b"x" * 2 * len(WHOLE))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert plan.read_text() == WHOLE
 
 
 # --- what stays -------------------------------------------------------------------------------------------------------

@@ -1,6 +1,8 @@
 """Jobs on this machine: started apart, found again, and ended for good."""
 
+import errno
 import os
+import resource
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -237,3 +239,48 @@ def test_an_executor_is_chosen_by_name() -> None:
         choose_executor("pbs")
     with pytest.raises(ExecutorError, match="at least one"):
         choose_executor("local", ExecutorOptions(slots=0))
+
+
+# --- a system that cannot say which processes run ---------------------------------------------------------------------
+
+
+@contextmanager
+def no_more_files() -> Iterator[None]:
+    """Nothing can be opened: the limit of open files is reached."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_a_job_of_an_earlier_monitor_that_cannot_be_seen_does_not_count_as_ended(experiment: Experiment) -> None:
+    job = experiment.training("rank8", "sleep 60")
+    with executor() as here, executor() as later:
+        job_id = start(here, experiment, job)
+        submission = Submission(job, experiment.path, TAG)
+        assert later.find([submission])[TAG].job_id == job_id
+        for ask in (lambda: later.poll([job_id]), lambda: later.find([submission]), lambda: later.cancel([job_id])):
+            with no_more_files(), pytest.raises(ExecutorError, match=r"cannot be seen: .*too many open files"):
+                ask()
+        assert later.poll([job_id])[job_id].state is JobState.RUNNING
+
+
+def test_a_script_that_was_started_but_cannot_be_watched_is_ended(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[int] = []
+
+    def unseen(pid: int) -> str:
+        started.append(pid)
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with executor() as here:
+        with monkeypatch.context() as patched:
+            patched.setattr(processes, "write_id", unseen)
+            with pytest.raises(ExecutorError, match=r"started and ended at once: .*too many open files"):
+                start(here, experiment, experiment.training("rank8", "sleep 60"))
+        assert not psutil.pid_exists(started[0])
+        assert not processes.member_processes({TAG})
+        assert has_room(here, experiment, experiment.training("rank16", "true"))

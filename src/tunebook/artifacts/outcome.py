@@ -9,7 +9,7 @@ from tunebook.artifacts.text_files import MOST_DOCUMENT_BYTES
 from tunebook.artifacts.times import elapsed_s
 from tunebook.core.input_digests import InputDigests
 from tunebook.core.json_text import UNFIT, parse_json
-from tunebook.disk.read import read_text
+from tunebook.disk.read import is_no_file, read_text
 
 __all__ = ["Outcome", "parse_outcome", "read_outcome"]
 
@@ -40,11 +40,17 @@ class Outcome:
 
 
 def read_outcome(path: str | os.PathLike[str]) -> Outcome | None:
-    """Reads an outcome file; ``None`` if it is missing or unreadable: then the job's end is unknown."""
+    """Reads an outcome file; ``None`` if it is missing or no such file: then the job's end is unknown.
+
+    Raises:
+        OSError: it cannot be read now: a job may have ended.
+    """
     try:
         text = read_text(path, most=MOST_DOCUMENT_BYTES)
-    except OSError:
-        return None
+    except OSError as error:
+        if is_no_file(error):
+            return None
+        raise
     return None if text is None else parse_outcome(text)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from tunebook.artifacts.text_files import read_document
 from tunebook.core.json_text import UNFIT, finite_number
+from tunebook.disk.read import is_no_file
 
 __all__ = ["EvaluationResult", "LoggedScore", "read_result"]
 
@@ -54,7 +55,11 @@ class EvaluationResult:
 
 
 def read_result(path: str | os.PathLike[str]) -> EvaluationResult | None:
-    """Reads a result file; ``None`` if it is missing or unreadable."""
+    """Reads a result file; ``None`` if it is missing or no such file.
+
+    Raises:
+        OSError: it cannot be read now.
+    """
     try:
         document = read_document(path)
         return EvaluationResult(
@@ -64,8 +69,12 @@ def read_result(path: str | os.PathLike[str]) -> EvaluationResult | None:
             log=str(document.get("log") or ""),
             scores=tuple(_scores(document)),
         )
-    except (OSError, *UNFIT):
+    except UNFIT:
         return None
+    except OSError as error:
+        if is_no_file(error):
+            return None
+        raise
 
 
 def _scores(document: Mapping[str, Any]) -> Iterator[LoggedScore]:

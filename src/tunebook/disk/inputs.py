@@ -20,7 +20,7 @@ from tunebook.disk.digests import (
     place_of_script,
     text_material,
 )
-from tunebook.disk.read import read_bytes
+from tunebook.disk.read import is_no_file, read_bytes
 from tunebook.errors import in_words
 
 __all__ = ["InputReader", "ReadInputs", "texts_digest"]
@@ -61,6 +61,9 @@ class InputReader:
 
         Args:
             seen: remembers data sets and models of earlier calls, so that a sweep looks at each of them once.
+
+        Raises:
+            OSError: a text cannot be read now.
         """
         contents, problem = self.texts(job)
         shared = {} if seen is None else seen
@@ -73,19 +76,25 @@ class InputReader:
         return ReadInputs(InputDigests(tuple(contents), places), problem, unread)
 
     def texts(self, job: Job) -> tuple[list[str], str]:
-        """The digests of the job's texts, and the first of them that cannot be read, with the reason."""
+        """The digests of the job's texts, and the first of them that cannot be read, with the reason.
+
+        Raises:
+            OSError: one of them cannot be read now, and may be as it was.
+        """
         contents: list[str] = []
         problem = ""
         seen: dict[str, FileIdentity] = {}  # one look at each file is enough: its content is read after it
         try:
             places = self._places(job, seen)
         except OSError as error:  # the script cannot be read
+            _raise_if_passing(error)
             problem, places = in_words(error), (self._root,)
         kind = f"text {digest_of(os.fsencode(chr(0).join(places)))[:16]}"
         for path in job.texts:
             try:
                 contents.append(self._text(kind, path, places, seen))
             except OSError as error:
+                _raise_if_passing(error)
                 contents.append(UNREADABLE)
                 problem = problem or in_words(error)
         return contents, problem
@@ -162,6 +171,12 @@ class InputReader:
 
     def _part(self, path: str) -> str:
         return self._cache.get(f"part {path}", path, part_digest)
+
+
+def _raise_if_passing(error: OSError) -> None:
+    """Raises an error that says nothing of the file itself: another moment may find it as it was."""
+    if not is_no_file(error) and not isinstance(error, PermissionError):
+        raise error
 
 
 def _joined(place: str, path: str) -> str:

@@ -10,11 +10,31 @@ from typing import Any, BinaryIO
 from tunebook.core.json_text import parse_json
 from tunebook.errors import NOT_REGULAR
 
-__all__ = ["MOST_BYTES", "open_regular", "read_bytes", "read_json", "read_text"]
+__all__ = ["MOST_BYTES", "is_no_file", "open_regular", "read_bytes", "read_json", "read_text"]
 
 MOST_BYTES = 1 << 28
 """No plan, manifest or configuration is as long; files of jobs are streamed instead."""
 _PIECE = 1 << 20
+_NO_FILE = frozenset(
+    {
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.EINVAL,
+        errno.EFBIG,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+        errno.ENXIO,
+    }
+)
+
+
+def is_no_file(error: OSError) -> bool:
+    """Whether there is no such file, or something that is not read as one.
+
+    After any other error, as of a network or with too many open files, the file may be there and as it was.
+    """
+    return error.errno in _NO_FILE
 
 
 def read_text(path: str | os.PathLike[str], *, most: int = MOST_BYTES) -> str | None:

@@ -43,18 +43,30 @@ def swap_in(entry: Path, target: Path, expected: Version) -> bool:
 
 
 def write_in_place(target: Path, expected: Version, content: bytes) -> bool:
-    """Writes into a file that was read; returns whether it still was as it was read."""
+    """Writes into a file that was read; returns whether it still was as it was read.
+
+    Raises:
+        OSError: the disk took only a part; then the file has its old content again, whose blocks it had.
+    """
     handle = os.open(target, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     with os.fdopen(handle, "r+b", buffering=0) as file:
         if Mark.of(os.fstat(handle)) != expected.mark or file.read() != expected.content:
             return False
         with deferred():
-            written = 0
-            while written < len(content):
-                written += os.pwrite(handle, content[written:], written)
-            os.ftruncate(handle, len(content))
+            try:
+                _overwrite(handle, content)
+            except OSError:
+                _overwrite(handle, expected.content)
+                raise
         os.fsync(handle)
     return True
+
+
+def _overwrite(handle: int, content: bytes) -> None:
+    written = 0
+    while written < len(content):
+        written += os.pwrite(handle, content[written:], written)
+    os.ftruncate(handle, len(content))
 
 
 def _swap(entry: Path, target: Path, expected: Version, put_in: _State) -> bool:

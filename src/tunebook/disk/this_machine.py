@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-__all__ = ["ProcessFacts", "boot", "has_process", "process_facts", "process_space"]
+__all__ = ["GONE", "ProcessFacts", "boot", "has_process", "process_facts", "process_space"]
+
+GONE = (FileNotFoundError, ProcessLookupError, PermissionError)
+"""Errors of reading a process that is gone, or that the system hides; after any other one it may run."""
 
 _STATE, _START = 0, 19  # fields of /proc/PID/stat behind the program's name
 
@@ -55,10 +58,14 @@ def has_process(pid: int) -> bool:
 
 
 def process_facts(pid: int) -> ProcessFacts | None:
-    """``None`` if the process is gone, or if the system hides it."""
+    """``None`` if the process is gone, or if the system hides it.
+
+    Raises:
+        OSError: the system cannot say, as where too many files are open: the process may run.
+    """
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
+    except GONE:
         return None
     fields = text.rpartition(")")[2].split()  # the program's name before them may have spaces
     return ProcessFacts(fields[_STATE], fields[_START]) if len(fields) > _START else None

@@ -6,8 +6,8 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -142,7 +142,9 @@ class LocalExecutor:
 
     def _start(self, start: _Start, *, resume: bool = False, shares_cores: bool = False) -> tuple[str, Path]:
         """Starts a script; returns its id and the file with its output."""
-        if not self._has_room(start.gpus):
+        with _seeing():
+            has_room = self._has_room(start.gpus)
+        if not has_room:
             raise QueueFullError(f"{start.name} does not fit on this machine now")
         if not start.script.is_file():
             raise ExecutorError(f"{start.script} is missing", hint="scaffold again")
@@ -154,7 +156,7 @@ class LocalExecutor:
             child = start_detached(["bash", str(start.script)], cwd=start.directory, env=env, output=output)
         except (ToolError, OSError) as error:
             raise ExecutorError(f"{start.name} cannot be started: {in_words(error)}") from error
-        job_id = processes.write_id(child.pid)
+        job_id = _id_of(child, start.name)
         self._children[job_id] = child
         self._tags[job_id] = start.tag
         self._held[job_id] = gpus
@@ -172,7 +174,15 @@ class LocalExecutor:
         return env | {_OUTPUT: str(output), _GPUS: devices, "CUDA_VISIBLE_DEVICES": devices}
 
     def find(self, submissions: Sequence[Submission]) -> Mapping[str, Submitted]:
-        """Returns those that run here; from now on they occupy a slot and their GPUs."""
+        """Returns those that run here; from now on they occupy a slot and their GPUs.
+
+        Raises:
+            ExecutorError: the system does not say which processes run.
+        """
+        with _seeing():
+            return self._found(submissions)
+
+    def _found(self, submissions: Sequence[Submission]) -> Mapping[str, Submitted]:
         self._packs.learn(submissions)
         found: dict[str, Submitted] = {}
         packs = {one.tag.rpartition(".")[0] for one in submissions} - {""}
@@ -197,8 +207,13 @@ class LocalExecutor:
         return env.get(_OUTPUT, "")
 
     def poll(self, ids: Sequence[str]) -> Mapping[str, JobStatus]:
-        """Whether each job runs; one that has ended is ``FAILED`` here, unless its outcome file says otherwise."""
-        return {job_id: self._status(job_id) for job_id in ids}
+        """Whether each job runs; one that has ended is ``FAILED`` here, unless its outcome file says otherwise.
+
+        Raises:
+            ExecutorError: the system does not say which processes run.
+        """
+        with _seeing():
+            return {job_id: self._status(job_id) for job_id in ids}
 
     def _status(self, job_id: str) -> JobStatus:
         pack_id, number = split_id(job_id)
@@ -245,7 +260,14 @@ class LocalExecutor:
         """Ends each job's process group and all processes that inherited its tag.
 
         The script of a pack is ended with the last of the pack's jobs.
+
+        Raises:
+            ExecutorError: the system does not say which processes run.
         """
+        with _seeing():
+            self._cancel(ids, at_once=at_once)
+
+    def _cancel(self, ids: Sequence[str], *, at_once: bool) -> None:
         packs = self._packs.cancel(ids)
         tags = {self._tag(job_id) for job_id in ids} - {""}
         for pack_id in packs:
@@ -272,6 +294,30 @@ class _Start:
     directory: Path
     tag: str
     gpus: int
+
+
+@contextmanager
+def _seeing() -> Iterator[None]:
+    """Where the system cannot be asked for processes, as with too many open files, no job counts as ended."""
+    try:
+        yield
+    except OSError as error:
+        raise ExecutorError(f"the processes of this machine cannot be seen: {in_words(error)}") from error
+
+
+def _id_of(child: subprocess.Popen[bytes], name: str) -> str:
+    """The id of a script that was just started; without one nothing could watch it, and it is ended again.
+
+    Raises:
+        ExecutorError: the system does not say which process it is.
+    """
+    try:
+        return processes.write_id(child.pid)
+    except OSError as error:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+        raise ExecutorError(f"{name} was started and ended at once: {in_words(error)}") from error
 
 
 def _member(pack_id: str, one: Submission, output: Path, number: int) -> Submitted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
@@ -13,7 +14,7 @@ from hashlib import sha256
 
 import psutil
 
-from tunebook.disk.this_machine import boot, process_facts
+from tunebook.disk.this_machine import GONE, boot, process_facts
 from tunebook.executors.environment import TAG
 
 __all__ = [
@@ -50,11 +51,12 @@ def write_id(pid: int) -> str:
     """Returns ``local-{pid}-{start}-{boot}``: if the system reuses the process number, the id is another one.
 
     Raises:
-        psutil.NoSuchProcess: there is no such process.
+        ProcessLookupError: there is no such process.
+        OSError: the system cannot say.
     """
     facts = process_facts(pid)
     if facts is None:
-        raise psutil.NoSuchProcess(pid)
+        raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
     return f"local-{pid}-{facts.start}-{_this_boot()}"
 
 
@@ -75,7 +77,11 @@ def _this_boot() -> str:
 
 
 def is_alive(job_id: str) -> bool:
-    """Whether the job's first process runs: the process that had this number when the job started."""
+    """Whether the job's first process runs: the process that had this number when the job started.
+
+    Raises:
+        OSError: the system cannot say.
+    """
     known = _read_id(job_id)
     if known is None or known.boot != _this_boot():
         return False
@@ -90,10 +96,14 @@ def was_ended_by_restart(job_id: str) -> bool:
 
 
 def _environment(pid: int) -> dict[str, str]:
-    """The environment with which the process was started; empty if it is gone or another person's."""
+    """The environment with which the process was started; empty if it is gone or another person's.
+
+    Raises:
+        OSError: the system cannot say: a job that counts as gone would be started twice.
+    """
     try:
         return dict(psutil.Process(pid).environ())
-    except (psutil.Error, OSError):
+    except (psutil.Error, *GONE):
         return {}
 
 
@@ -156,13 +166,13 @@ def leaders(tags: Collection[str]) -> dict[str, str]:
     for tag, processes in member_processes(tags).items():
         starts: list[tuple[float, int]] = []
         for process in processes:
-            with suppress(psutil.Error, OSError):
+            with suppress(psutil.Error, *GONE):
                 session = os.getsid(process.pid)
                 found.setdefault(tag, f"local-{session}-0-{_this_boot()}")
                 if session == process.pid:
                     starts.append((process.create_time(), process.pid))
         if starts:
-            with suppress(psutil.Error):
+            with suppress(*GONE):
                 found[tag] = write_id(min(starts)[1])
     return found
 
@@ -210,7 +220,7 @@ def _signal(groups: Sequence[int], strays: Sequence[psutil.Process], number: sig
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(group, number)
     for process in strays:
-        with suppress(psutil.Error, OSError):
+        with suppress(psutil.Error, *GONE):
             if os.getpgid(process.pid) not in groups:
                 process.send_signal(number)
 

@@ -15,7 +15,7 @@ from tunebook.disk.deviations import read_deviation
 from tunebook.disk.input_record import InputRecord
 from tunebook.disk.inputs import InputReader
 from tunebook.disk.ledger import Ledger, LedgerEntry, read_ledger
-from tunebook.errors import PlanError
+from tunebook.errors import PlanError, in_words
 from tunebook.run.changes import describe_changes
 from tunebook.run.verdict import Evidence, Verdict, judge
 
@@ -36,6 +36,12 @@ class Records:
         Args:
             seen: the digests of data sets and models that were read for other jobs at the same time.
         """
+        try:
+            return self._gather(job, entry, seen)
+        except OSError as error:
+            return Evidence(entry=entry, unseen=in_words(error))
+
+    def _gather(self, job: Job, entry: LedgerEntry | None, seen: dict[str, str] | None) -> Evidence:
         found = self.reader.read(job, seen)
         deviation = None
         if job.stage is Stage.PREPARATION:

@@ -163,7 +163,10 @@ class JobInRun:
 
     def has_succeeded(self) -> bool:
         """Whether this submission's script wrote that it ended well; that is final, whatever the executor reports."""
-        outcome = read_outcome(self.experiment / self.job.outcome)
+        try:
+            outcome = read_outcome(self.experiment / self.job.outcome)
+        except OSError:
+            return False
         return outcome is not None and outcome.tag == self.tag and outcome.exit_code == 0
 
     @property

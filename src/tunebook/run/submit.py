@@ -164,8 +164,11 @@ class Submitter:
         digests: dict[int, InputDigests] = {}
         seen: dict[str, str] = {}
         for position, member in enumerate(batch.members):
-            found = self._jobs.records.reader.read(member.job, seen)
-            problem = found.problem or link_out(own_places(member.job, self._experiment), self._experiment)
+            try:
+                found = self._jobs.records.reader.read(member.job, seen)
+                problem = found.problem or link_out(own_places(member.job, self._experiment), self._experiment)
+            except OSError as error:
+                problem = in_words(error)
             if problem:
                 self._refuse(self._jobs.by_name[member.job.name], problem)
             else:

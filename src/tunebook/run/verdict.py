@@ -40,6 +40,7 @@ class Evidence:
         missing: checkpoints that do not exist.
         result: an evaluation's result file.
         deviation: the plan's settings that a training did not get, in words.
+        unseen: why nothing could be read now; empty if everything was.
     """
 
     entry: LedgerEntry | None = None
@@ -51,6 +52,7 @@ class Evidence:
     missing: tuple[str, ...] = ()
     result: EvaluationResult | None = None
     deviation: str = ""
+    unseen: str = ""
 
     @property
     def own_outcome(self) -> Outcome | None:
@@ -95,15 +97,25 @@ def judge(job: Job, evidence: Evidence, needs: Sequence[tuple[Evidence, Verdict]
     It is ``COMPLETED`` only if the script ended with 0, ran with the inputs as they are now and left its checkpoints or
     a complete result, and if no job that it needs has run since.
     """
+    if evidence.unseen:
+        return _not_known(evidence, evidence.unseen)
     outcome = evidence.own_outcome
     verdict = _from_ledger(job, evidence) if outcome is None else _from_outcome(job, evidence, outcome)
     if verdict.state is not JobState.COMPLETED:
         return verdict
     for need, result in needs:
+        if need.unseen:
+            return _not_known(evidence, need.unseen)
         reason = _made_stale_by(evidence, need, result)
         if reason:
             return _again(reason)
     return verdict
+
+
+def _not_known(evidence: Evidence, why: str) -> Verdict:
+    """Decides for a job whose files cannot be read now: what has ended is not run again, what runs is still watched."""
+    is_open = evidence.entry is not None and evidence.entry.is_open
+    return Verdict(JobState.UNKNOWN, f"its files cannot be read now: {why}", ask=is_open)
 
 
 def _again(reason: str = "") -> Verdict:

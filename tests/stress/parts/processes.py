@@ -86,9 +86,11 @@ def _interrupted_run(setting: Setting, sweep: PlayedSweep, found: _Found) -> Non
     words = "+".join(number.name for number in sent)
     if code == -signal.SIGKILL:
         return  # the monitor was killed: its jobs live on, and the next one finds them
-    # A signal ends the program while it is still being imported; nothing is submitted then.
-    is_early = -code in sent and "executor:" not in output.read_text()
-    if code not in _HANDLED and not is_early:
+    # A signal ends the program while it is still imported, or when its work is done: Python then handles none.
+    said = output.read_text()
+    is_early = "executor:" not in said
+    is_late = "jobs are completed" in said or said.endswith("tunebook: interrupted\n")
+    if code not in _HANDLED and not (-code in sent and (is_early or is_late)):
         found.faults.append(f"exit code {code} after {words}: {output.read_text()[-500:]}")
     found.faults += [f"a process of {tag} lives on after {words}" for tag in sweep.living]
 
