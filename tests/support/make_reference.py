@@ -102,6 +102,11 @@ tasks, names with several meanings, two equal sides, runs that are not evaluated
 """
 
 _SIGNALS = """
+A command line that is wrong is such a document too, with exit code 2. Each of its `errors` and `warnings` has `message`, `file`, `line`, `hint`,
+`code` and `page`: see [errors](errors.md). Times are those of this machine and name their offset.
+
+Without a directory, a verb works in the experiment that the current directory is in: its own directory, one of its runs, or anything below.
+
 Ctrl-C, `SIGTERM` and a closed terminal (`SIGHUP`) end a verb alike, with exit code 130, 143 or 129; signals that are ignored
 when it starts stay ignored (`nohup tunebook run &`). Jobs that SLURM runs continue. Jobs that run on this machine are ended: each
 has ten seconds to write its outcome, and a second signal kills it at once. Either way `tunebook run` runs them again, and a
