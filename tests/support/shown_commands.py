@@ -61,7 +61,6 @@ RUN: Mapping[Place, Mapping[str, tuple[int, ...]]] = MappingProxyType(
             "tunebook scaffold": (0,),
             "tunebook run --dry-run": (0,),
             "tunebook run": (0,),
-            "tunebook run --detach": (0,),
             "tunebook status": (0,),
             "tunebook status --watch": (0,),
             "tunebook analyze": (0,),
@@ -146,6 +145,7 @@ TESTED_ELSEWHERE: Mapping[str, str] = MappingProxyType(
         "how-to/spot-check.md": "the tests of `tunebook spot-check`",
         "how-to/move-an-experiment.md": "the tests of the examples",
         "how-to/doctor.md": "the tests of `tunebook doctor`",
+        "reference/task-contract.md": "the tests of `tunebook task`",
     }
 )
 """Pages whose own tests run their commands; verbs and options are compared here all the same."""

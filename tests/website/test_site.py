@@ -135,6 +135,7 @@ def glossary_hook() -> Any:
         ('<p><a href="x">adapter</a> adapter</p>', '<p><a href="x">adapter</a> [adapter]</p>'),
         ("<p>McNemar’s\ntest</p>", "<p>[McNemar’s\ntest]</p>"),
         ("<p>adapter-like, preadapter</p>", "<p>adapter-like, preadapter</p>"),
+        ("<p>cap.py@adapter, adapter=x</p>", "<p>cap.py@adapter, adapter=x</p>"),
         ('<img alt="adapter"><p>x</p>', '<img alt="adapter"><p>x</p>'),
     ],
 )
