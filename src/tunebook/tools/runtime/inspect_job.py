@@ -141,10 +141,20 @@ def newest_log(log_dir: Path, since: float) -> Path:
     Raises:
         JobError: none was written since then.
     """
-    logs = [file for file in log_dir.glob("*.eval") if file.stat().st_mtime >= since]
+    return _logs(log_dir, since)[0]
+
+
+def _logs(log_dir: Path, since: float) -> list[Path]:
+    """The logs that were written since then, the last one first.
+
+    Raises:
+        JobError: there is none.
+    """
+    found = [(log.stat().st_mtime, log) for log in log_dir.glob("*.eval")]
+    logs = [log for written, log in sorted(found, reverse=True) if written >= since]
     if not logs:
         raise JobError(f"inspect ended without writing a log to {log_dir}")
-    return max(logs, key=lambda file: file.stat().st_mtime)
+    return logs
 
 
 def _own_log(files: Files, asked: Asked) -> Path:
@@ -152,10 +162,7 @@ def _own_log(files: Files, asked: Asked) -> Path:
 
     Without one of its own it is the newest of all, whose differences say what is wrong.
     """
-    found = [(log.stat().st_mtime, log) for log in files.logs.glob("*.eval")]
-    logs = [log for written, log in sorted(found, reverse=True) if written >= files.since]
-    if not logs:
-        raise JobError(f"inspect ended without writing a log to {files.logs}")
+    logs = _logs(files.logs, files.since)
     if len(logs) == 1:
         return logs[0]
     fitting = [log for log in logs if _is_of(log, asked)]
