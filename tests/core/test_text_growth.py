@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -25,6 +26,15 @@ from tunebook.core.site_values import is_placeholder, normalized, written_value
 from tunebook.core.units import minutes, read_duration
 from tunebook.design.documents import Node, Place, assignments, levels
 from tunebook.design.preserve import with_own_sections
+from tunebook.errors import UsageError
+from tunebook.tools.inspect.task_source import _parsed
+
+
+def with_error(call: Callable[[Any], Any], value: Any) -> None:
+    """Calls a function that refuses the value."""
+    with suppress(UsageError, SyntaxError):
+        call(value)
+
 
 _HARD: dict[str, tuple[Callable[[str], Any], Shape]] = {
     "a bold label without end": (lambda text: read_label(text, 1), Shape("**", " ", "x")),
@@ -52,6 +62,8 @@ _HARD: dict[str, tuple[Callable[[str], Any], Shape]] = {
     "a hypothesis of many terms": (parse_hypothesis, Shape("a", ", b=1", " = c within 1")),
     "a hypothesis with a name": (parse_hypothesis, Shape("**", "\t", "x")),
     "a design's pairs": (lambda text: assignments(Node(text, Place())), Shape("a,", " ", "x")),
+    "a design's pair without a name": (lambda text: with_error(assignments, Node(text, Place())), Shape("", " ", "")),
+    "a script in no language": (lambda text: with_error(_parsed, text), Shape("{", "<!--", "")),
     "a design's words": (lambda text: levels(Node(text, Place())), Shape("a", " ", "b,c")),
     "the number of an answer": (first_number, Shape("", "−", "x")),
 }

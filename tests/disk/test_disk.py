@@ -7,14 +7,16 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from support.patience import HANG_S
-from tunebook.core.jobs import Job, JobState, Resources, Stage
+from tunebook.artifacts.checkpoints import missing_checkpoints
+from tunebook.core.jobs import Job, JobState, Pack, Resources, Stage
 from tunebook.core.paths import LEDGER, MANIFEST
 from tunebook.disk.atomic import write_text
 from tunebook.disk.digests import file_digest, part_digest
@@ -23,7 +25,8 @@ from tunebook.disk.lock import exclusive
 from tunebook.disk.log import Log
 from tunebook.disk.manifest import Manifest, read_manifest, write_manifest
 from tunebook.disk.program import run_program, start_detached
-from tunebook.errors import LockedError, PlanError, ToolError
+from tunebook.disk.read import read_text
+from tunebook.errors import DamagedError, LockedError, PlanError, ToolError
 
 JOB = Job("rank8/finetune", "rank8", Stage.PREPARATION, "torchtune", "rank8", "rank8/f.slurm", "rank8/o.json")
 NOON = datetime.fromisoformat("2025-10-22T12:00:00+00:00")
@@ -80,6 +83,28 @@ def test_the_manifest_comes_back_and_a_damaged_one_says_what_to_do(tmp_path: Pat
     (tmp_path / MANIFEST).write_text('{"generated": ')
     with pytest.raises(PlanError, match=r"cannot be read.*`tunebook scaffold` keeps a copy"):
         read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize("name", [item.name for item in fields(Job)])
+@pytest.mark.parametrize("value", [float("-inf"), 7.5, {}, [[]], [None]])
+def test_a_job_of_the_manifest_with_a_value_of_another_type_is_damage(name: str, value: Any, tmp_path: Path) -> None:
+    path = tmp_path / MANIFEST
+    write_manifest(tmp_path, Manifest({}, (replace(JOB, pack=Pack("together")),)))
+    document = json.loads(path.read_text())
+    document["jobs"][0][name] = value
+    path.write_text(json.dumps(document))
+    if name == "resources" and value == {}:
+        assert read_manifest(tmp_path).jobs[0].resources == Resources()
+        return
+    with pytest.raises(DamagedError, match="has another form than tunebook writes"):
+        read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["half of a pair \ud800", "a\0b"])
+def test_a_name_that_no_file_can_have_is_no_file(name: str) -> None:
+    with pytest.raises(OSError, match="no file can have this name"):
+        read_text(name)
+    assert missing_checkpoints([name], "/") == (name,)
 
 
 HOLDER = """

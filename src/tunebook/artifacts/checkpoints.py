@@ -27,6 +27,8 @@ def missing_checkpoints(checkpoints: Sequence[str], experiment: str | os.PathLik
 def _is_directory(place: str) -> bool:
     try:
         return stat.S_ISDIR(os.stat(place).st_mode)  # noqa: PTH116
+    except ValueError:  # no file has such a name
+        return False
     except OSError as error:
         if is_no_file(error):
             return False

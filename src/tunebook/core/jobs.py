@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from tunebook.core.units import clock_minutes
 
@@ -209,7 +210,7 @@ def job_from_json(document: Mapping[str, Any]) -> Job:
     """Converts an object of :func:`job_to_json` back to the job.
 
     Raises:
-        TypeError: a field is missing or unknown.
+        TypeError: a field is missing or unknown, or its value has another type.
         KeyError: the stage is missing.
         ValueError: the stage is unknown.
     """
@@ -220,10 +221,37 @@ def job_from_json(document: Mapping[str, Any]) -> Job:
     values["resources"] = _resources(*document.get("resources", {}).items())
     if values.get("pack") is not None:
         values["pack"] = Pack(**values["pack"])
+        _refuse_other_types(vars(values["pack"]), Pack)
+    _refuse_other_types(values, Job)
     return Job(**values)
 
 
 @lru_cache(maxsize=256)
 def _resources(*items: tuple[str, Any]) -> Resources:
     """The resources of a manifest's job: many jobs of a sweep ask for the same."""
-    return Resources(**dict(items))
+    resources = Resources(**dict(items))
+    _refuse_other_types(vars(resources), Resources)
+    return resources
+
+
+def _refuse_other_types(values: Mapping[str, Any], kind: type) -> None:
+    """Accepts values that have the types of a data class.
+
+    Raises:
+        TypeError: one of them has another type.
+    """
+    types = _types_of(kind)
+    for name, value in values.items():
+        found = type(value)
+        if found not in types.get(name, ()):
+            raise TypeError(f"{name} is of type {found.__name__}")
+        if found is tuple and not all(isinstance(item, str) for item in value):
+            raise TypeError(f"{name} has an item that is no text")
+
+
+@lru_cache(maxsize=8)
+def _types_of(kind: type) -> Mapping[str, tuple[type, ...]]:
+    """The name of each field of a data class to the types of its values; all tuples are of texts."""
+    hints = get_type_hints(kind)
+    found = {name: get_args(hint) if isinstance(hint, UnionType) else (hint,) for name, hint in hints.items()}
+    return {name: tuple(get_origin(hint) or hint for hint in hints) for name, hints in found.items()}

@@ -40,7 +40,7 @@ _DEEPEST = 20
 _MERGE = "tag:yaml.org,2002:merge"
 _PART = re.compile(r"""\s*(?P<text>`[^`]*`|"(?:[^"\\]|\\.)*"|[^,]*)\s*(?:,|$)""", re.DOTALL)
 _COMMA_OF_PAIR = re.compile(r",(?=\s*+[\w.-][\w .-]*+\s*+=)")
-_PAIR = re.compile(r"\s*(?P<key>[\w .-]*[\w.-])\s*=")
+_PAIR = re.compile(r"\s*+(?P<key>[\w.-]++(?: ++[\w.-]++)*+)\s*+=")
 
 Json: TypeAlias = "str | int | float | Sequence[Json] | Mapping[str, Json] | None"
 """A value of a JSON file."""

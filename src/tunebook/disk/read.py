@@ -90,7 +90,10 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
 
 def _opened(path: str | os.PathLike[str]) -> tuple[int, int]:
     """A regular file's descriptor and its size."""
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe is not waited for
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe is not waited for
+    except ValueError:  # a record can name what no file system has, such as a NUL or half of a surrogate pair
+        raise OSError(errno.EINVAL, "no file can have this name", os.fspath(path)) from None
     status = os.fstat(handle)
     mode = status.st_mode
     if stat.S_ISREG(mode):

@@ -8,6 +8,7 @@ import tokenize
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
+from itertools import count
 from pathlib import Path
 
 from tunebook.disk.read import read_bytes
@@ -18,6 +19,8 @@ __all__ = ["read_task_script"]
 
 _ALONE = "inspect-ai loads a script without its package, so write the import without a dot"
 _OLD_STATEMENTS = ("print_statement", "exec_statement")
+_PIECE = 1 << 16
+_FEW_STEPS, _BYTES_PER_STEP = 100, 4  # of the parser; sources without an error take a step for 13 bytes or more
 _NEW_IN_3_14 = "multiple exception types must be parenthesized"
 
 
@@ -133,14 +136,27 @@ def _statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
 def _is_newer_python(source: str, error: SyntaxError) -> bool:
     """Whether the grammar of the newest Python accepts a source that this Python cannot parse.
 
-    That grammar also accepts Python 2's statements, and some things that no Python accepts.
+    The parser may take a few times as many steps as for sources without an error. That grammar also accepts Python 2's
+    statements, and some things that no Python accepts.
     """
     import tree_sitter_python
     from tree_sitter import Language, Parser
 
     if isinstance(error, IndentationError) or "must be parenthesized" in str(error.msg).replace(_NEW_IN_3_14, ""):
         return False
-    root = Parser(Language(tree_sitter_python.language())).parse(source.encode()).root_node
+    raw = source.encode()
+    steps = count()
+
+    def piece(offset: int, _: object) -> bytes:
+        return raw[offset : offset + _PIECE]
+
+    def takes_long(*_: object) -> bool:
+        return next(steps) > _FEW_STEPS + len(raw) // _BYTES_PER_STEP
+
+    try:
+        root = Parser(Language(tree_sitter_python.language())).parse(piece, progress_callback=takes_long).root_node
+    except ValueError:  # it was given up: a parser that repairs what no Python accepts tries ever more
+        return False
     nodes = [root]
     for node in nodes:
         if node.type in _OLD_STATEMENTS:
