@@ -35,7 +35,7 @@ def test_what_happens_to_the_jobs_and_how_to_resume(jobs: int, *, survive: bool,
 
 
 def test_a_warning_of_a_run_is_printed_when_it_arises_and_once(capsys: pytest.CaptureFixture[str]) -> None:
-    warnings = _Warnings(quiet=False)
+    warnings = _Warnings(quiet=False, every=False)
     show = warnings.before(lambda _: None)
     now = datetime(2025, 10, 22, 12, tzinfo=UTC)
     show(api.Snapshot((), now, warnings=("SLURM does not answer",)))
