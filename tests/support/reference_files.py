@@ -159,6 +159,10 @@ STATE = MappingProxyType(
         ),
         "ARRAYS": ("the scripts of job arrays", "they are written again at the next submission"),
         "PACKS": ("the scripts and records of jobs that share an allocation", "jobs that have not started are lost"),
+        "ARCHIVE_RECORD": (
+            "in an archive of `tunebook export`: how its jobs ended, and what was left out",
+            "unpack the archive again",
+        ),
         "GIVEN_UP": ("markers of submissions that must not start any more", "such a job could run a second time"),
         "PARTS": ("temporary files; the next command removes those of ended processes", "nothing"),
         "LOCK": ("`lock.*`: which command works in the experiment", "nothing, while no command runs"),

@@ -39,6 +39,8 @@ class ProblemItem(_Value):
     file: str | None = None
     line: int | None = Field(None, description="One-based.")
     hint: str = ""
+    code: str | None = Field(None, description="What `tunebook explain` takes.")
+    page: str | None = Field(None, description="The page about it in the repository.")
 
 
 class _Document(_Value):
