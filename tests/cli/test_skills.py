@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from support.command_line import tunebook
-from support.skill_commands import NOT_YET, command_options, commands_of
+from support.skill_commands import command_options, commands_of
 from tunebook import __version__
 from tunebook.agents.shipped import agents_section, shipped_skills
 
@@ -157,16 +157,10 @@ def test_the_commands_of_a_skill_exist_and_print_documents(name: str) -> None:
     assert commands
     for command in commands:
         options = command_options(command.verb)
-        if options is None:
-            assert command.verb in NOT_YET, command.line
-            continue
+        assert options is not None, command.line
         used = {word.partition("=")[0] for word in command.words if word.startswith("--")}
         assert used <= options, command.line
         assert "--json" in used
-
-
-def test_verbs_that_exist_are_not_listed_as_missing() -> None:
-    assert [verb for verb in NOT_YET if command_options(verb) is not None] == []
 
 
 @pytest.mark.parametrize("name", NAMES)

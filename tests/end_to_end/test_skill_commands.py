@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 from support.command_line import tunebook
-from support.skill_commands import NOT_YET, Command, commands_of, keys_of, yaml_block
+from support.skill_commands import Command, commands_of, keys_of, yaml_block
 from support.tiny_model import build_tiny_model
 from tunebook.agents.shipped import shipped_skills
 from tunebook.cli.served import documents
@@ -55,6 +55,8 @@ class Played:
 _PLACES = {
     "EXPERIMENT_DIR": "experiment",
     "RUN_DIR": "experiment/rank8",
+    "NAME": "words_exact",
+    "DATA.json": "words.json",
     "DESIGN.yaml": "design.yaml",
     "PLAN.yaml": "complete.yaml",
     "NEW_DIR": "moved",
@@ -79,8 +81,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     played = Played(root)
     for skill in shipped_skills():
         for command in commands_of(skill.name):
-            if command.verb not in NOT_YET:
-                played.play(command)
+            played.play(command)
     return played
 
 

@@ -13,10 +13,8 @@ import typer.main
 from tunebook.agents.shipped import shipped_skills
 from tunebook.cli.main import app
 
-__all__ = ["NOT_YET", "Command", "command_options", "commands_of", "keys_of", "yaml_block"]
+__all__ = ["Command", "command_options", "commands_of", "keys_of", "yaml_block"]
 
-NOT_YET = frozenset({"task new"})
-"""Verbs that skills name before they exist; empty once all do."""
 _BLOCK = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _KEY = re.compile(r"`((?:data|errors|warnings)(?:\[\])?(?:\.\w+(?:\[\])?)*)`")
 
@@ -44,10 +42,13 @@ def commands_of(skill: str) -> Iterator[Command]:
     text = next(item.text for item in shipped_skills() if item.name == skill)
     for block in _BLOCK.findall(text):
         for line in block.splitlines():
-            words = shlex.split(line)
-            assert words[0] == "tunebook", line
-            verb = " ".join(words[1:3]) if words[1] in {"task", "skills"} else words[1]
-            yield Command(skill, line, verb)
+            yield Command(skill, line, _verb(line))
+
+
+def _verb(line: str) -> str:
+    words = shlex.split(line)
+    assert words[0] == "tunebook", line
+    return " ".join(words[1:3]) if words[1] in {"task", "skills"} else words[1]
 
 
 def keys_of(skill: str) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -55,9 +56,7 @@ def keys_of(skill: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     text = next(item.text for item in shipped_skills() if item.name == skill)
     everything = tuple(command.verb for command in commands_of(skill))
     for section in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
-        verbs = tuple(
-            line.split()[1] for block in _BLOCK.findall(section) for line in block.splitlines() if line.split()
-        )
+        verbs = tuple(_verb(line) for block in _BLOCK.findall(section) for line in block.splitlines() if line.split())
         for key in _KEY.findall(section):
             yield key, verbs or everything
 

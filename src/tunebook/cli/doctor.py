@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from tunebook import api
-from tunebook.cli.options import Json
+from tunebook.cli.options import Json, nearby
 from tunebook.cli.output import console, print_json
 from tunebook.core.shortened import counted
 
@@ -28,8 +28,8 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def doctor(
         directory: Annotated[
-            Path, typer.Argument(help="The experiment's directory, or any other one: no plan is needed.")
-        ] = Path(),
+            Path | None, typer.Argument(help="The experiment's directory, or any other one: no plan is needed.")
+        ] = None,
         *,
         timeout_s: Annotated[
             float, typer.Option("--timeout", min=1, metavar="SECONDS", help="The longest that one answer may take.")
@@ -41,7 +41,7 @@ def register(app: typer.Typer) -> None:
         With a plan, only what its jobs need is examined.
         """
         options = api.DoctorOptions(timeout_s=timeout_s)
-        report = api.doctor(directory, options, on_examined=None if as_json else _show)
+        report = api.doctor(nearby(directory), options, on_examined=None if as_json else _show)
         if as_json:
             print_json("doctor", report.exit_code, _data(report), warnings=report.warnings, errors=report.errors)
         else:

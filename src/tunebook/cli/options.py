@@ -18,7 +18,7 @@ from tunebook.cli.output import console
 from tunebook.core.jobs import Stage
 from tunebook.core.paths import PLAN_FILE
 
-__all__ = ["All", "Directory", "Json", "OneStage", "RunNames", "located", "takes_options"]
+__all__ = ["All", "Directory", "Json", "OneStage", "RunNames", "located", "nearby", "takes_options"]
 
 _Options = TypeVar("_Options")
 
@@ -57,6 +57,11 @@ def located(directory: Path | None) -> Path:
     if experiment != here:
         console(stderr=True).print(f"experiment: {experiment}", markup=False, style="dim")
     return experiment
+
+
+def nearby(directory: Path | None) -> Path:
+    """The given directory, or the experiment that the current one is in, or the current one: no plan is needed."""
+    return directory or api.experiment_here() or Path.cwd()
 
 
 def takes_options(kind: type[_Options]) -> Callable[[Callable[[_Options], None]], Callable[..., None]]:

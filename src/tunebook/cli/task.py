@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from tunebook import api
-from tunebook.cli.options import Json
+from tunebook.cli.options import Json, nearby
 from tunebook.cli.output import console, finish
 from tunebook.core.json_text import parse_json
 from tunebook.core.scorers import Scorer
@@ -33,8 +33,8 @@ def register(app: typer.Typer) -> None:
 def new(
     name: Annotated[str, typer.Argument(help="The task's name: small letters, digits and underscores.")],
     directory: Annotated[
-        Path, typer.Argument(help="Where the files go: the experiment's directory, or one without a plan.")
-    ] = Path(),
+        Path | None, typer.Argument(help="Where the files go: the experiment's directory, or one without a plan.")
+    ] = None,
     *,
     scorer: Annotated[
         Scorer | None, typer.Option(help=f"How answers are scored: {_SCORERS}. (default: what fits the answers)")
@@ -73,7 +73,7 @@ def new(
         overwrite=overwrite,
         dry_run=dry_run,
     )
-    finish("task new", api.task_new(directory, options), data=_data, show=_show, as_json=as_json)
+    finish("task new", api.task_new(nearby(directory), options), data=_data, show=_show, as_json=as_json)
 
 
 def _listed(text: str | None) -> tuple[str, ...]:
