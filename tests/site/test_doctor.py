@@ -69,6 +69,11 @@ def test_without_a_plan_and_slurm_everything_is_examined_and_fit(tmp_path: Path)
 
 
 @pytest.mark.usefixtures("alone")
+def test_what_was_not_checked_has_no_tick(tmp_path: Path) -> None:
+    shown = tunebook(tmp_path, "doctor", "--timeout", "1").stdout
+    assert not [line for line in shown.splitlines() if "✓" in line and "not checked" in line], shown
+
+
 def test_with_a_plan_only_what_its_jobs_need_is_examined(tmp_path: Path, make_venv: Callable[[str], Path]) -> None:
     experiment = tmp_path / "experiment"
     shutil.copytree(EXAMPLE, experiment)

@@ -18,7 +18,9 @@ from tunebook.slurm.cluster import Cluster
 from tunebook.slurm.programs import ANSWER_S
 from tunebook.tools.environments import unknown_environments
 
-__all__ = ["Verdict", "verify"]
+__all__ = ["NOT_STARTED", "Verdict", "verify"]
+
+NOT_STARTED = f"{UNCHECKED}the Python environments, which were not started"
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def verify(
         complaints += found
         notes += imported
     else:
-        notes.append(f"{UNCHECKED}the Python environments, which were not started")
+        notes.append(NOT_STARTED)
     errors: list[Problem] = []
     warnings = list(unknown_environments(site))
     for complaint in complaints:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tunebook.core.notes import UNCHECKED, is_checked
 from tunebook.core.shortened import counted
 from tunebook.core.site import Site
 from tunebook.errors import NoSlurmError, SlurmError
 from tunebook.site.doctor.diagnosis import Condition, Diagnosis, doubt, fine, not_checked, of_problem, wrong
 from tunebook.site.machine import Surroundings
-from tunebook.site.verify import verify
+from tunebook.site.verify import NOT_STARTED, verify
 from tunebook.slurm.accounting import refuse_silence
 from tunebook.slurm.cluster import Cluster
 from tunebook.slurm.programs import ask
@@ -45,7 +46,10 @@ def diagnose_scheduler(site: Site, here: Surroundings, *, timeout_s: float) -> I
         for problem in problems:
             yield of_problem(condition, problem)
     for note in verdict.notes:
-        yield fine(note)
+        if is_checked(note):
+            yield fine(note)
+        elif note != NOT_STARTED:  # the environments are examined apart
+            yield not_checked(note.removeprefix(UNCHECKED), "")
 
 
 def _of_cluster(cluster: Cluster, here: Surroundings, timeout_s: float) -> Iterator[Diagnosis]:
