@@ -32,6 +32,7 @@ from tunebook.api import scaffold
 from tunebook.core.jobs import Job, Stage
 from tunebook.core.plan import Tools
 from tunebook.disk.manifest import read_manifest
+from tunebook.disk.program import own_python_first
 
 _NOT_MEASURED = "not measured: no vLLM"
 _PROMPT = "Capitalize the given word: {input}"
@@ -113,7 +114,12 @@ class _Bench:
         own = {"BENCHMARK_MARK": str(mark), "PYTHONPATH": str(self.folder / "hook"), "HF_HUB_OFFLINE": "1"}
         computed, begun = _computed(), time.time()
         done = subprocess.run(
-            command, cwd=directory, env={**os.environ, **own, **variables}, capture_output=True, text=True, check=False
+            command,
+            cwd=directory,
+            env=own_python_first({**os.environ, **own, **variables}),
+            capture_output=True,
+            text=True,
+            check=False,
         )
         whole = time.time() - begun
         if done.returncode or not mark.exists():
@@ -180,7 +186,7 @@ def _shared_process(bench: _Bench, experiment: Path) -> Iterator[tuple[Path, flo
     environment = {**os.environ, "TUNEBOOK_SERVICE_FILE": str(file), "HF_HUB_OFFLINE": "1"}
     environment |= {"PYTHONPATH": str(bench.folder / "hook"), "BENCHMARK_MARK": str(bench.folder / "first_sample")}
     command = ["bash", str(experiment / "warm_inspect.sh")]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, env=own_python_first(environment), stdout=subprocess.DEVNULL) as process:
         try:
             while not file.exists():
                 if process.poll() is not None:
