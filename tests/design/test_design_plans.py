@@ -219,12 +219,8 @@ def test_json_is_one_document(work: Path) -> None:
     assert found["data"]["totals"]["runs"] == 3
     failed = json.loads(tunebook("design", "--json", "--sample", "x", cwd=work).stdout)
     assert failed["exit_code"] == 2
-    assert {
-        "message": "`x` must be a whole number of at most 18 digits",
-        "file": "--sample",
-        "line": None,
-        "hint": "",
-    } in failed["errors"]
+    found = [error for error in failed["errors"] if error["file"] == "--sample"]
+    assert [error["message"] for error in found] == ["`x` must be a whole number of at most 18 digits"]
 
 
 def test_an_existing_plan_is_never_overwritten(work: Path) -> None:

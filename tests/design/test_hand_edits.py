@@ -172,8 +172,8 @@ def test_without_a_stored_design_an_update_asks_for_the_whole_design(plan_file: 
     [
         ("{", "the stored design cannot be read"),
         ("[]", "the stored design cannot be read"),
-        ('{"version": 2, "design": {}}', "has the version 2; this tunebook reads version 1"),
-        ('{"version": 1, "design": []}', "has the version 1"),
+        ('{"version": 2, "design": {}}', "has format 2, and this one reads formats up to 1"),
+        ('{"version": 1, "design": []}', "the stored design cannot be read"),
         ('{"version": 1, "design": {"factors": {"lora_rnk": ["8"]}}}', "unknown factor `lora_rnk`"),
     ],
 )

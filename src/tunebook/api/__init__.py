@@ -125,6 +125,7 @@ if TYPE_CHECKING:  # type checkers do not follow __getattr__; a test compares th
     from tunebook.site.machine import Candidate as Candidate
     from tunebook.site.machine import Detected as Detected
     from tunebook.tools.entry_points import tool_names as tool_names
+    from tunebook.tools.installing import install_here as install_here
     from tunebook.tools.parameters import every_parameter as every_parameter
 
 _NAMES_IN = {
@@ -197,6 +198,7 @@ _NAMES_IN = {
     "tunebook.site.doctor.diagnosis": ("Condition", "Diagnosis"),
     "tunebook.site.machine": ("Candidate", "Detected"),
     "tunebook.tools.entry_points": ("tool_names",),
+    "tunebook.tools.installing": ("install_here",),
     "tunebook.tools.parameters": ("every_parameter",),
 }
 _MODULE_OF = {name: module for module, names in _NAMES_IN.items() for name in names}

@@ -32,6 +32,7 @@ from tunebook.disk.archive_record import LeftOut, refuse_archive
 from tunebook.disk.manifest import read_manifest
 from tunebook.errors import ConflictError, ExitCode, PlanError, Problem, ToolError, UsageError
 from tunebook.run.report import JobReport
+from tunebook.tools.installing import install_here
 from tunebook.tools.parameters import installed_parameters
 from tunebook.tools.registry import installed_tools
 
@@ -112,7 +113,7 @@ def export(
     options = options or ExportOptions()
     experiment = find_experiment(directory)
     if find_spec("rocrate") is None:
-        raise ToolError("the export needs rocrate", hint="pip install 'tunebook[export]'")
+        raise ToolError("the export needs rocrate", hint=install_here("tunebook[export]"))
     refuse_archive(experiment, "export")
     target = _target(experiment, options)
     exported, site_text, reports = _exported(experiment, clock)

@@ -7,13 +7,13 @@ from importlib.metadata import PackageNotFoundError, version
 
 import typer
 
+from tunebook import api
 from tunebook.errors import ToolError
 
 __all__ = ["register"]
 
 _PACKAGE = "mcp"
 _SUPPORTED = "2"  # the major version of the SDK
-_HINT = "pip install 'tunebook[mcp]'"
 
 
 def register(app: typer.Typer) -> None:
@@ -42,7 +42,11 @@ def _require_package() -> None:
     try:
         found = version(_PACKAGE)
     except PackageNotFoundError:
-        raise ToolError(f"`tunebook mcp` needs the package {_PACKAGE}, which is not installed", hint=_HINT) from None
+        raise ToolError(f"`tunebook mcp` needs the package {_PACKAGE}, which is not installed", hint=_hint()) from None
     if found.partition(".")[0] != _SUPPORTED:
         message = f"`tunebook mcp` needs the package {_PACKAGE} {_SUPPORTED}.x, but {found} is installed"
-        raise ToolError(message, hint=_HINT)
+        raise ToolError(message, hint=_hint())
+
+
+def _hint() -> str:
+    return api.install_here("tunebook[mcp]")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -247,6 +248,8 @@ def _refuse_other_types(values: Mapping[str, Any], kind: type) -> None:
         found = type(value)
         if found not in types.get(name, ()):
             raise TypeError(f"{name} is of type {found.__name__}")
+        if found is float and not math.isfinite(value):
+            raise TypeError(f"{name} is no number")
         if found is tuple and not all(isinstance(item, str) for item in value):
             raise TypeError(f"{name} has an item that is no text")
 
@@ -256,4 +259,5 @@ def _types_of(kind: type) -> Mapping[str, tuple[type, ...]]:
     """The name of each field of a data class to the types of its values; all tuples are of texts."""
     hints = get_type_hints(kind)
     found = {name: get_args(hint) if isinstance(hint, UnionType) else (hint,) for name, hint in hints.items()}
-    return {name: tuple(get_origin(hint) or hint for hint in hints) for name, hints in found.items()}
+    types = {name: tuple(get_origin(hint) or hint for hint in hints) for name, hints in found.items()}
+    return {name: (*of_field, int) if float in of_field else of_field for name, of_field in types.items()}

@@ -125,6 +125,7 @@ class CheckData(_Value):
     tools: ToolsItem
     site: str | None
     verified: list[str]
+    not_checked: list[str] = Field(description="What could not be verified, and why.")
     settings: dict[str, list[SettingItem]] = Field(description="By run; empty unless `settings` was asked for.")
     first_examples: list[SampleItem]
     first_prompts: list[SampleItem]
@@ -176,6 +177,17 @@ class ScaffoldData(_Value):
     pruned: list[str]
 
 
+class PaceItem(_Value):
+    """The pace of a training that takes clearly longer than planned; seconds."""
+
+    seconds_per_step: float
+    projected_s: float
+    total_steps: int
+    estimate_s: float | None
+    limit_s: float | None = Field(description="The time limit that will end it.")
+    cut_at: int | None = Field(description="The step at which that happens.")
+
+
 class JobItem(_Value):
     """A training or an evaluation in its present state."""
 
@@ -192,6 +204,7 @@ class JobItem(_Value):
     tail: list[str] = Field(description="Of a failed job: the lines of its output that show the failure best.")
     step: int | None
     total_steps: int | None
+    pace: PaceItem | None
     started: str | None
     ended: str | None
     output: str | None = Field(description="The file with the job's output.")
