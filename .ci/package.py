@@ -19,7 +19,7 @@ from pathlib import Path
 
 _ROOT = Path(__file__).parents[1]
 _GIT = shutil.which("git") or "git"
-_EXAMPLE = _ROOT / "examples" / "rank_lr_slurm"
+_EXAMPLE = _ROOT / "tests" / "plans" / "capitalization_sweep"
 _NEEDED_IN_SDIST = ("pyproject.toml", "README.md", "LICENSE")
 _NOT_IN_SDIST = ("benchmarks", ".ci", "tests")
 _HEAVY = ("torch", "transformers", "pandas")
