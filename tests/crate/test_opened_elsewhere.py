@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -124,7 +125,7 @@ def test_an_archive_without_rocrate_is_refused_with_the_way_to_get_it(
 ) -> None:
     own = Sweep((), base="CI").write(tmp_path / "sweep")
     program = "import sys\nsys.modules['rocrate'] = None\nfrom tunebook.cli.main import main\nmain()\n"
-    command = ["python", "-c", program, "export", str(own)]
+    command = [sys.executable, "-c", program, "export", str(own)]
     monkeypatch.setenv("COLUMNS", "200")
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == ExitCode.FAILED

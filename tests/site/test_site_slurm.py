@@ -217,6 +217,8 @@ def test_doctor_asks_a_real_cluster_and_its_accounting(
         assert words in messages
     monkeypatch.setenv("SLURM_CONF", unaccounted.env["SLURM_CONF"])
     found = list(diagnose_scheduler(Site(gpus="0"), here, timeout_s=60))
-    (doubtful,) = [item for item in found if item.condition is not Condition.OK]
+    doubtful, unchecked = (item for item in found if item.condition is not Condition.OK)
     assert doubtful.message.startswith("accounting does not answer: `sacct` failed: ")
     assert doubtful.condition is Condition.WARNING
+    assert unchecked.message == "the account, since accounting does not answer here"
+    assert unchecked.condition is Condition.NOT_CHECKED
