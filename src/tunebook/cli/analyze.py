@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from tunebook import api
-from tunebook.cli.options import All, Json, located
+from tunebook.cli.options import All, Json, located, takes_options
 from tunebook.cli.output import console, most_lines, print_json, print_problems
 from tunebook.core.jobs import JobState, count_states
 from tunebook.core.paths import PLAN_FILE
@@ -25,66 +26,72 @@ _MOST_GAPS = 5  # of one kind; the report has all
 _MARKS = {True: "✓", False: "·", None: "•"}  # significant, not significant, not tested
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Arguments:
+    """The arguments of the verb."""
+
+    directories: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="EXPERIMENT_DIR",
+            help=f"The experiment's directory, with {PLAN_FILE}, or several. [default: the current one]",
+            show_default=False,
+        ),
+    ] = None
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Where the report about several experiments goes. [default: analysis-of-A-and-B]"),
+    ] = None
+    open_report: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False
+    latex: Annotated[bool, typer.Option("--latex", help="Also write tables for LaTeX (booktabs).")] = False
+    width_cm: Annotated[
+        float, typer.Option("--figure-width", min=4, max=100, help="Width of the figures, in cm.")
+    ] = 17.0
+    height_cm: Annotated[
+        float | None,
+        typer.Option(
+            "--figure-height", min=2, max=100, help="Height of the figures, in cm. [default: one for each kind]"
+        ),
+    ] = None
+    font_pt: Annotated[
+        float, typer.Option("--figure-font", min=4, max=40, help="Font size of the axis labels, in points.")
+    ] = 8.25
+    ppi: Annotated[int, typer.Option("--figure-ppi", min=50, max=1200, help="Pixels per inch of PNG files.")] = 200
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Analyze repeatedly until no job is waiting or running.")
+    ] = False
+    every_s: Annotated[float, typer.Option(min=1, help="Seconds between two analyses with `--watch`.")] = _WATCH_S
+    every: All = False
+    as_json: Json = False
+
+    def options(self) -> api.AnalyzeOptions:
+        """The options of the verb."""
+        size = api.FigureSize(self.width_cm, self.height_cm, self.font_pt, self.ppi)
+        refresh_s = round(self.every_s) if self.watch else None
+        return api.AnalyzeOptions(latex=self.latex, size=size, refresh_s=refresh_s)
+
+
 def register(app: typer.Typer) -> None:
     """Adds the verb."""
 
     @app.command()
-    def analyze(
-        directories: Annotated[
-            list[Path] | None,
-            typer.Argument(
-                metavar="EXPERIMENT_DIR",
-                help=f"The experiment's directory, with {PLAN_FILE}, or several. [default: the current one]",
-                show_default=False,
-            ),
-        ] = None,
-        *,
-        output: Annotated[
-            Path | None,
-            typer.Option(
-                "--output", help="Where the report about several experiments goes. [default: analysis-of-A-and-B]"
-            ),
-        ] = None,
-        open_report: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False,
-        latex: Annotated[bool, typer.Option("--latex", help="Also write tables for LaTeX (booktabs).")] = False,
-        width_cm: Annotated[
-            float, typer.Option("--figure-width", min=4, max=100, help="Width of the figures, in cm.")
-        ] = 17.0,
-        height_cm: Annotated[
-            float | None,
-            typer.Option(
-                "--figure-height", min=2, max=100, help="Height of the figures, in cm. [default: one for each kind]"
-            ),
-        ] = None,
-        font_pt: Annotated[
-            float, typer.Option("--figure-font", min=4, max=40, help="Font size of the axis labels, in points.")
-        ] = 8.25,
-        ppi: Annotated[int, typer.Option("--figure-ppi", min=50, max=1200, help="Pixels per inch of PNG files.")] = 200,
-        watch: Annotated[
-            bool, typer.Option("--watch", help="Analyze repeatedly until no job is waiting or running.")
-        ] = False,
-        every_s: Annotated[float, typer.Option(min=1, help="Seconds between two analyses with `--watch`.")] = _WATCH_S,
-        every: All = False,
-        as_json: Json = False,
-    ) -> None:
+    @takes_options(_Arguments)
+    def analyze(arguments: _Arguments) -> None:
         """Compare the trained runs: write tables, statistics and reports to `analysis/`.
 
         Several experiments that share tasks are compared in one report, with the experiment as a factor.
         """
-        size = api.FigureSize(width_cm, height_cm, font_pt, ppi)
-        options = api.AnalyzeOptions(latex=latex, size=size, refresh_s=round(every_s) if watch else None)
-
-        again = _analysis(directories or [], output, options)
+        again = _analysis(arguments.directories or [], arguments.output, arguments.options())
         report = again()
-        if open_report:
+        if arguments.open_report:
             typer.launch(report.path.as_uri())
-        if watch:
-            report = _watch(report, again, every_s=every_s, quiet=as_json)
-        if as_json:
+        if arguments.watch:
+            report = _watch(report, again, every_s=arguments.every_s, quiet=arguments.as_json)
+        if arguments.as_json:
             print_json("analyze", report.exit_code, analyze_data(report), warnings=report.warnings)
         else:
-            print_problems(report.warnings, kind="warning", every=every)
-            show_findings(report, every=every)
+            print_problems(report.warnings, kind="warning", every=arguments.every)
+            show_findings(report, every=arguments.every)
         raise typer.Exit(report.exit_code)
 
 
