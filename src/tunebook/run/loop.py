@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,23 +11,22 @@ from datetime import datetime
 from pathlib import Path
 
 from tunebook.core.jobs import NEVER_RAN, Job, JobState, JobStatus, count_states
-from tunebook.disk.interrupts import begin_ending, handled, interrupt_as_if
+from tunebook.disk.interrupts import begin_ending, handled
 from tunebook.disk.ledger import EventKind
 from tunebook.disk.lock import exclusive
-from tunebook.errors import ExecutorError, TunebookError, UsageError, in_words
+from tunebook.errors import ExecutorError, TunebookError, UsageError
 from tunebook.executors.base import Executor
+from tunebook.run.display import Display
 from tunebook.run.dropped import awaits_verdict
 from tunebook.run.gather import Survey, input_warnings, survey
 from tunebook.run.job_set import JobSet
 from tunebook.run.job_state import JobInRun
-from tunebook.run.pace import SlowTrainings, with_pace
 from tunebook.run.poll_interval import PollInterval
 from tunebook.run.preview import Preview, preview_of
 from tunebook.run.provenance import ProvenanceWriter, Settings
 from tunebook.run.recorder import Recorder
 from tunebook.run.report import JobReport, RunReport, Snapshot
 from tunebook.run.select import LoopOptions, select
-from tunebook.run.status import StatusTables
 from tunebook.run.submit import Submitter
 
 __all__ = ["Hooks", "run_jobs"]
@@ -37,8 +34,6 @@ __all__ = ["Hooks", "run_jobs"]
 _FRESH_S = 30.0
 """Schedulers forget jobs that have ended: for so long a poll counts when a job is submitted behind those in flight."""
 _AWAY = (TimeoutError, ConnectionError, subprocess.TimeoutExpired)
-_CLOSED = {errno.EPIPE, errno.EIO, errno.ENXIO}
-"""What a write reports once the terminal was closed, or the pipe's reader has ended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,19 +108,15 @@ def run_jobs(
         submitter = Submitter(
             job_set, executor, recorder, experiment=experiment, provenance=writer, remedy=hooks.remedy
         )
-        monitor = _Monitor(job_set, submitter, executor, recorder=recorder, options=options, on_leave=hooks.on_leave)
-        tables = StatusTables(experiment, clock, monitor.warn)
+        has_limit = executor.survives_monitor
+        display = Display(experiment, job_set, recorder, on_event, clock=clock, has_limit=has_limit)
         for message in filter(None, (held.warning, *_warnings(surveyed))):
-            monitor.warn(message)
-
-        def show(*, now: bool = False) -> None:
-            reports = monitor.paced(job_set.reports())
-            tables.show(reports, now=now)
-            if on_event is not None:
-                monitor.tell(on_event, Snapshot(reports, clock(), monitor.note, monitor.warnings))
-
+            display.warn(message)
+        monitor = _Monitor(
+            job_set, submitter, executor, recorder=recorder, display=display, options=options, sleep=sleep
+        )
         with handled():
-            return monitor.run(show, sleep)
+            return monitor.run(hooks.on_leave)
 
 
 def _warnings(surveyed: Survey) -> Iterator[str]:
@@ -144,99 +135,55 @@ class _Monitor:
         executor: Executor,
         *,
         recorder: Recorder,
+        display: Display,
         options: LoopOptions,
-        on_leave: Callable[[int], None],
+        sleep: Callable[[float], None],
     ) -> None:
         self._jobs = jobs
         self._submitter = submitter
         self._executor = executor
         self._recorder = recorder
+        self._display = display
         self._options = options
-        self._on_leave = on_leave
+        self._sleep = sleep
         poll_s = executor.poll_s if options.poll_s is None else options.poll_s
         self._interval = PollInterval(poll_s, patient=executor.survives_monitor)
         self._submitted: list[str] = []
-        self._warnings: list[str] = []
         self._silence = ""
         self._polled_at = time.monotonic()
-        self._is_over = False
-        self._shows = True
-        self._slow = SlowTrainings()
 
-    @property
-    def note(self) -> str:
-        """What prevents progress: a scheduler that does not answer, a queue that is full."""
-        return self._silence or self._submitter.note
+    def _show(self, *, now: bool = False) -> None:
+        """Shows the jobs, and what prevents progress: a scheduler that does not answer, a queue that is full."""
+        self._display.show(self._silence or self._submitter.note, now=now)
 
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """All warnings so far."""
-        return tuple(self._warnings)
-
-    def warn(self, message: str) -> None:
-        """Adds a warning to the log and to the report; the run continues."""
-        self._warnings.append(message)
-        with suppress(OSError):  # the full disk that is warned of may be that of the log
-            self._recorder.log("WARNING", message)
-
-    def paced(self, reports: Sequence[JobReport]) -> tuple[JobReport, ...]:
-        """The jobs with the pace of slow trainings, each of which is warned of once."""
-        found = tuple(with_pace(report, has_limit=self._executor.survives_monitor) for report in reports)
-        for message in self._slow.warnings(found):
-            self.warn(message)
-        return found
-
-    def tell(self, on_event: Callable[[Snapshot], None], snapshot: Snapshot) -> None:
-        """Shows the state of all jobs; a terminal that was closed, or a reader that is gone, interrupts the run.
-
-        Any other failure, as of a full disk that gets the output, ends only the showing.
-        """
-        if not self._shows:
-            return
-        try:
-            on_event(snapshot)
-        except SystemExit:  # Rich's answer to a reader that is gone
-            self._end_showing()
-        except OSError as error:
-            if isinstance(error, BrokenPipeError) or error.errno in _CLOSED:
-                self._end_showing()
-            else:
-                self._shows = False
-                self.warn(f"the state of the jobs cannot be shown any more; the run continues: {in_words(error)}")
-
-    def _end_showing(self) -> None:
-        self._shows = False
-        if not self._is_over:
-            interrupt_as_if(signal.SIGHUP)
-
-    def run(self, show: Callable[..., None], sleep: Callable[[float], None]) -> RunReport:
+    def run(self, on_leave: Callable[[int], None]) -> RunReport:
         selected = [report for report in self._jobs.reports() if report.selected]
         counts = _counted(selected)
         self._recorder.log("RUN_STARTED", f"{len(selected)} jobs on {self._executor.name}", details=counts)
         try:
             self._submitter.resume()
-            self._loop(show, sleep)
+            self._loop()
         except KeyboardInterrupt:
             begin_ending()
-            self._shows = False
+            self._display.leave()
             with suppress(Exception, SystemExit):  # the terminal may be closed; the jobs are ended all the same
-                self._on_leave(len(self._jobs.in_flight()))
+                on_leave(len(self._jobs.in_flight()))
             self._leave()
             raise
         finally:
-            self._is_over = True
-            show(now=True)
+            self._display.run_is_over()
+            self._show(now=True)
         return self._report()
 
-    def _loop(self, show: Callable[..., None], sleep: Callable[[float], None]) -> None:
+    def _loop(self) -> None:
         while True:
             more = False
             if self._poll():
-                taken, more = self._submitter.submit_waiting(self._options.max_jobs, lambda: self._stagger(sleep))
+                taken, more = self._submitter.submit_waiting(self._options.max_jobs, self._stagger)
                 self._submitted += taken
                 if taken:
                     self._interval.changed = True
-            show()
+            self._show()
             if more:
                 continue
             waiting = self._jobs.waiting(held=self._executor.holds_dependencies)
@@ -246,23 +193,23 @@ class _Monitor:
             if self._options.detach and not waiting and self._is_clear(flying):
                 self._leave()
                 return
-            self._rest(show, sleep)
+            self._rest()
 
     def _is_clear(self, flying: Sequence[JobInRun]) -> bool:
         """Whether the executor has answered and knows all jobs."""
         return not self._silence and not any(one.misses for one in flying)
 
-    def _stagger(self, sleep: Callable[[float], None]) -> bool:
+    def _stagger(self) -> bool:
         """Waits between two submissions; returns whether the executor's last answer still counts."""
         if self._options.stagger_s > 0:
-            sleep(self._options.stagger_s)
+            self._sleep(self._options.stagger_s)
         return time.monotonic() - self._polled_at < _FRESH_S
 
-    def _rest(self, show: Callable[..., None], sleep: Callable[[float], None]) -> None:
+    def _rest(self) -> None:
         """Waits for the next poll; meanwhile the jobs' own files show which have succeeded."""
         ticks = self._interval.ticks()
         for number, tick in enumerate(ticks, start=1):
-            sleep(tick)
+            self._sleep(tick)
             done = False
             for one in self._jobs.in_flight():
                 if (one.is_running or one.misses) and self._has_succeeded(one):
@@ -271,7 +218,7 @@ class _Monitor:
             if done and self._jobs.waiting(held=self._executor.holds_dependencies):
                 return
             if number < len(ticks):
-                show()
+                self._show()
 
     def _poll(self) -> bool:
         """Asks for all jobs in flight at once; returns whether there was an answer."""
@@ -302,7 +249,7 @@ class _Monitor:
     def _note_silence(self, error: TunebookError) -> None:
         """Waits for an executor that does not answer; no job has failed by that."""
         if not self._silence:
-            self.warn(f"{self._executor.name} does not answer and is asked again: {error}")
+            self._display.warn(f"{self._executor.name} does not answer and is asked again: {error}")
         self._silence = f"{self._executor.name} does not answer: {error}"
         self._interval.silent()
         for one in self._jobs.in_flight():
@@ -347,7 +294,7 @@ class _Monitor:
         try:
             self._submitter.cancel_all()
         except TunebookError as error:
-            self.warn(f"jobs could not be cancelled: {error}")
+            self._display.warn(f"jobs could not be cancelled: {error}")
         self._recorder.log("RUN_INTERRUPTED", f"{len(names)} jobs were ended", details=", ".join(names))
 
     def _report(self) -> RunReport:
@@ -355,7 +302,7 @@ class _Monitor:
         not_retried: tuple[str, ...] = ()
         if not self._options.retry_failed:
             not_retried = tuple(one.job.name for one in self._jobs.not_retried())
-        result = RunReport(reports, self.warnings, tuple(self._submitted), not_retried)
+        result = RunReport(reports, self._display.warnings, tuple(self._submitted), not_retried)
         for tool in dict.fromkeys(report.job.tool for report in result.selected):
             of_tool = [report for report in result.selected if report.job.tool == tool]
             self._recorder.log_tool(tool, "ALL_COMPLETE", _counted(of_tool))
