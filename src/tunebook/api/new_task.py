@@ -135,16 +135,13 @@ def task_new(directory: Path, options: NewTaskOptions | None = None) -> NewTaskR
     answers = read_answers(data, _dataset_type(plan))
     scorer, reasons = _scorer(options, answers)
     task = _task(scorer, options, answers, data, directory, plan)
-    problems = [*_problems(task, answers, _dataset_type(plan)), *writer.problems(task, plan)]
-    if loaded is not None and scorer is Scorer.RISK and not problems:
-        problems += option_problems(loaded.context, task.choices)
-    if problems:
-        raise PlanError(problems)
-    other_data = _other_data(task, plan, directory) if plan is not None and options.dataset is not None else ""
+    _refuse_wrong(task, answers, writer, loaded)
+    other_data = _other_data(task, options, plan, directory)
     texts = {f"{task.name}.py": writer.script(task), f"test_{task.name}.py": writer.test(task)}
     files = _files(directory, texts, options)
-    for file in files if not options.dry_run else ():
-        _write(file, within=None if plan is None else directory)
+    if not options.dry_run:
+        for file in files:
+            _write(file, within=None if plan is None else directory)
     return NewTaskReport(
         directory=directory,
         task=task,
@@ -153,12 +150,21 @@ def task_new(directory: Path, options: NewTaskOptions | None = None) -> NewTaskR
         samples=len(answers),
         reasons=reasons,
         other_data=other_data,
-        row=_row(task, other_data, plan, directory) if plan is not None else (),
+        row=_row(task, other_data, plan, directory),
         has_plan=plan is not None,
         has_matrix=plan is not None and plan.matrix is not None,
         is_designed=(directory / DESIGN).is_file(),
         warnings=tuple(_cautions(task, answers)),
     )
+
+
+def _refuse_wrong(task: NewTask, answers: tuple[Answer, ...], writer: TaskWriter, loaded: Loaded | None) -> None:
+    plan = loaded.context.plan if loaded is not None else None
+    problems = [*_problems(task, answers, _dataset_type(plan)), *writer.problems(task, plan)]
+    if loaded is not None and task.scorer is Scorer.RISK and not problems:
+        problems += option_problems(loaded.context, task.choices)
+    if problems:
+        raise PlanError(problems)
 
 
 def _task(
@@ -316,8 +322,10 @@ def _write(file: WrittenFile, within: Path | None) -> None:
     write_text(file.path, file.text, within=within)
 
 
-def _row(task: NewTask, other_data: str, plan: Plan, directory: Path) -> tuple[str, ...]:
-    """The table that adds the task to the plan; empty if the plan has a task with this script."""
+def _row(task: NewTask, other_data: str, plan: Plan | None, directory: Path) -> tuple[str, ...]:
+    """The table that adds the task to the plan; empty without a plan, and if it has a task with this script."""
+    if plan is None:
+        return ()
     if any((directory / expanded(known.script)) == directory / f"{task.name}.py" for known in plan.tasks):
         return ()
     tool = ""
@@ -328,7 +336,9 @@ def _row(task: NewTask, other_data: str, plan: Plan, directory: Path) -> tuple[s
     return tuple(task_table([added]))
 
 
-def _other_data(task: NewTask, plan: Plan, directory: Path) -> str:
+def _other_data(task: NewTask, options: NewTaskOptions, plan: Plan | None, directory: Path) -> str:
+    if plan is None or options.dataset is None:
+        return ""
     if plan.dataset_path and directory / expanded(plan.dataset_path) == Path(task.dataset):
         return ""
     return task.beside or task.dataset

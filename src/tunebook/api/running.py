@@ -82,13 +82,8 @@ def run(
     jobs = read_manifest(experiment).jobs
     remedy = partial(shrink_training, experiment, clock=now) if options.retry_oom else None
 
-    def freeze(preview: Preview) -> bool:
-        if not approve(preview):
-            return False
-        freeze_hypotheses(experiment, loaded.context.plan.hypotheses, now, is_submitting=bool(preview.to_run))
-        return True
-
-    hooks = Hooks(remedy=remedy, approve=freeze, settings=settings, on_leave=on_leave)
+    freezing = partial(_approved, experiment, loaded, approve)
+    hooks = Hooks(remedy=remedy, approve=freezing, settings=settings, on_leave=on_leave)
     return run_jobs(
         jobs,
         choice.executor,
@@ -98,6 +93,14 @@ def run(
         on_event=on_event,
         hooks=hooks,
     )
+
+
+def _approved(experiment: Path, loaded: Loaded, approve: Callable[[Preview], bool], preview: Preview) -> bool:
+    """Asks the caller, and freezes the hypotheses before the first job is submitted."""
+    if not approve(preview):
+        return False
+    freeze_hypotheses(experiment, loaded.context.plan.hypotheses, now, is_submitting=bool(preview.to_run))
+    return True
 
 
 def preview(directory: Path, options: RunOptions | None = None) -> Preview:

@@ -44,9 +44,9 @@ class _Arguments:
     ] = None
     open_report: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False
     latex: Annotated[bool, typer.Option("--latex", help="Also write tables for LaTeX (booktabs).")] = False
-    width_cm: Annotated[
-        float, typer.Option("--figure-width", min=4, max=100, help="Width of the figures, in cm.")
-    ] = 17.0
+    width_cm: Annotated[float, typer.Option("--figure-width", min=4, max=100, help="Width of the figures, in cm.")] = (
+        17.0
+    )
     height_cm: Annotated[
         float | None,
         typer.Option(
@@ -57,9 +57,9 @@ class _Arguments:
         float, typer.Option("--figure-font", min=4, max=40, help="Font size of the axis labels, in points.")
     ] = 8.25
     ppi: Annotated[int, typer.Option("--figure-ppi", min=50, max=1200, help="Pixels per inch of PNG files.")] = 200
-    watch: Annotated[
-        bool, typer.Option("--watch", help="Analyze repeatedly until no job is waiting or running.")
-    ] = False
+    watch: Annotated[bool, typer.Option("--watch", help="Analyze repeatedly until no job is waiting or running.")] = (
+        False
+    )
     every_s: Annotated[float, typer.Option(min=1, help="Seconds between two analyses with `--watch`.")] = _WATCH_S
     every: All = False
     as_json: Json = False

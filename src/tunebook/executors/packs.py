@@ -162,34 +162,53 @@ def write_pack(batch: Batch) -> Path:
 
 
 def _script(batch: Batch, folder: Path) -> str:
-    first = batch.members[0]
-    pack = first.job.pack or Pack(first.job.name)
-    service, at_once = "", ""
-    if pack.service:
-        service = str(first.experiment / pack.service)
-    if pack.at_once is not None:
-        at_once = str(pack.at_once)
-    needs: list[tuple[str, Need]] = []
-    for number, one in zip(batch.indices, batch.members, strict=True):
-        needs += [(str(number), need) for need in one.needs]
     values = {
         "pack_tag": shell_word(folder.name),
         "folder": shell_word(str(folder)),
-        "at_once": shell_word(at_once),
-        "mps": "1" if pack.mps else "''",
-        "service": shell_word(service),
-        "numbers": _array([str(number) for number in batch.indices]),
-        "tags": _numbered(batch, [one.tag for one in batch.members]),
-        "directories": _numbered(batch, [str(one.experiment / one.job.directory) for one in batch.members]),
-        "scripts": _numbered(batch, [str(one.experiment / one.job.script) for one in batch.members]),
-        "resumes": _numbered(batch, ["1" if one.resume else "" for one in batch.members]),
-        "need_members": _array([number for number, _ in needs]),
-        "need_outcomes": _array([need.outcome for _, need in needs]),
-        "need_tags": _array([need.tag for _, need in needs]),
+        **_settings(batch.members[0]),
+        **_members(batch),
+        **_needs(batch),
     }
     lines = ["#!/usr/bin/env bash", *header_lines(batch_resources(batch))]
     lines += [f"{name}={value}" for name, value in values.items()]
     return "\n".join(lines) + "\n" + _body()
+
+
+def _settings(first: Submission) -> dict[str, str]:
+    """The variables that hold for the whole pack."""
+    pack = first.job.pack or Pack(first.job.name)
+    at_once, mps, service = "", "", ""
+    if pack.at_once is not None:
+        at_once = str(pack.at_once)
+    if pack.mps:
+        mps = "1"
+    if pack.service:
+        service = str(first.experiment / pack.service)
+    return {"at_once": shell_word(at_once), "mps": shell_word(mps), "service": shell_word(service)}
+
+
+def _members(batch: Batch) -> dict[str, str]:
+    """The arrays with a value of each member, at its number."""
+    members = batch.members
+    return {
+        "numbers": _array([str(number) for number in batch.indices]),
+        "tags": _numbered(batch, [one.tag for one in members]),
+        "directories": _numbered(batch, [str(one.experiment / one.job.directory) for one in members]),
+        "scripts": _numbered(batch, [str(one.experiment / one.job.script) for one in members]),
+        "resumes": _numbered(batch, ["1" if one.resume else "" for one in members]),
+    }
+
+
+def _needs(batch: Batch) -> dict[str, str]:
+    """The arrays with a value of each need of a member."""
+    needs: list[tuple[str, Need]] = []
+    for number, one in zip(batch.indices, batch.members, strict=True):
+        needs += [(str(number), need) for need in one.needs]
+    return {
+        "need_members": _array([number for number, _ in needs]),
+        "need_outcomes": _array([need.outcome for _, need in needs]),
+        "need_tags": _array([need.tag for _, need in needs]),
+    }
 
 
 def _array(values: Sequence[str]) -> str:

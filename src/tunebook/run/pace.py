@@ -6,6 +6,7 @@ least two minutes more. Nothing is judged before five percent of the steps, and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -31,23 +32,33 @@ def pace_of(progress: Progress, *, estimate_min: float | None, limit_min: float 
         estimate_min: the plan's, of the whole training.
         limit_min: the time limit of the submission; ``None`` if nothing ends it.
     """
-    total, left, each = progress.total_steps, progress.seconds_left, progress.seconds_per_step
-    if not total or left is None or not each or progress.elapsed_s is None:
+    total, left_s, step_s = progress.total_steps, progress.seconds_left, progress.seconds_per_step
+    elapsed_s = progress.elapsed_s
+    if not total or left_s is None or not step_s or elapsed_s is None:
         return None
     if progress.timed_steps < _LEAST_STEPS or progress.step < _LEAST_SHARE * total:
         return None
-    of_submission_s = progress.elapsed_s + left
-    projected_s = each * total if progress.is_resumed else of_submission_s
-    estimate_s = None if estimate_min is None else 60 * estimate_min
-    limit_s = None if limit_min is None else 60 * limit_min
-    is_slow = estimate_s is not None and projected_s > max(_CLEARLY * estimate_s, estimate_s + _LEAST_EXCESS_S)
-    is_cut = limit_s is not None and of_submission_s > limit_s
-    if not is_slow and not is_cut:
+    of_submission_s = elapsed_s + left_s
+    projected_s = of_submission_s
+    if progress.is_resumed:
+        projected_s = step_s * total
+    missed_s = _missed_estimate_s(projected_s, estimate_min)
+    limit_s = math.inf if limit_min is None else 60 * limit_min
+    if of_submission_s > limit_s:
+        cut_at = progress.step + int(max(0.0, limit_s - elapsed_s) / step_s)
+        return Pace(step_s, projected_s, total, missed_s, limit_s, cut_at)
+    if missed_s is None:
         return None
-    cut_at = None
-    if is_cut and limit_s is not None:
-        cut_at = progress.step + int(max(0.0, limit_s - progress.elapsed_s) / each)
-    return Pace(each, projected_s, total, estimate_s if is_slow else None, limit_s if is_cut else None, cut_at)
+    return Pace(step_s, projected_s, total, missed_s)
+
+
+def _missed_estimate_s(projected_s: float, estimate_min: float | None) -> float | None:
+    """The estimate, if the training takes clearly longer."""
+    if estimate_min is None:
+        return None
+    estimate_s = 60 * estimate_min
+    longest_s = max(_CLEARLY * estimate_s, estimate_s + _LEAST_EXCESS_S)
+    return estimate_s if projected_s > longest_s else None
 
 
 def with_pace(report: JobReport, *, has_limit: bool) -> JobReport:

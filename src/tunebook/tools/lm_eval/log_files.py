@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,6 +72,26 @@ def read_task_samples(file: Path) -> Samples:
         ValueError: a file is torn; so are KeyError and TypeError. OSError: it is missing.
     """
     results = _read(file)
+    rows = _rows(file, results)
+    measures = dict.fromkeys(measure for row in rows for measure in row["values"])
+    values = {}
+    for measure in measures:
+        values[measure] = tuple(row["values"].get(measure) for row in rows)
+    return Samples(
+        ids=_column(rows, "id"),
+        repeats=(1,) * len(rows),
+        prompts=_column(rows, "prompt"),
+        targets=_column(rows, "target"),
+        answers=_column(rows, "answer"),
+        errors=("",) * len(rows),
+        values=values,
+        tokens=int(results.get("tunebook", {}).get("tokens", 0)),
+        metadata=metadata_columns(_column(rows, "metadata")),
+    )
+
+
+def _rows(file: Path, results: Mapping[str, Any]) -> list[_Row]:
+    """The samples of all tasks, in the order of tasks and ids."""
     tasks = list(results["configs"])
     rows: dict[str, _Row] = {}
     for task in tasks:
@@ -80,19 +100,11 @@ def read_task_samples(file: Path) -> Samples:
             found.add(line)
         averaged = found.averaged(results["results"].get(task) or {})
         found.add_rows(rows, averaged, prefix=f"{task}/" if len(tasks) > 1 else "")
-    ordered = [rows[name] for name in sorted(rows, key=_id_key)]
-    measures = dict.fromkeys(measure for row in ordered for measure in row["values"])
-    return Samples(
-        ids=tuple(row["id"] for row in ordered),
-        repeats=(1,) * len(ordered),
-        prompts=tuple(row["prompt"] for row in ordered),
-        targets=tuple(row["target"] for row in ordered),
-        answers=tuple(row["answer"] for row in ordered),
-        errors=("",) * len(ordered),
-        values={measure: tuple(row["values"].get(measure) for row in ordered) for measure in measures},
-        tokens=int(results.get("tunebook", {}).get("tokens", 0)),
-        metadata=metadata_columns([row["metadata"] for row in ordered]),
-    )
+    return [rows[name] for name in sorted(rows, key=_id_key)]
+
+
+def _column(rows: Sequence[_Row], name: str) -> tuple[Any, ...]:
+    return tuple(row[name] for row in rows)
 
 
 def _lines(results: Path, task: str) -> Iterator[_Row]:
@@ -119,20 +131,13 @@ class _TaskSamples:
         """Adds a line; a sample has one per filter."""
         self._filters.add(line["filter"])
         doc = line["doc"] if isinstance(line["doc"], dict) else {}
-        is_ours = is_question(doc)
-        name = str(doc["id"]) if is_ours else str(line["doc_id"])
-        row = self._rows.get(name)
-        if row is None:
-            row = self._rows[name] = {
-                "prompt": (str(doc["input"]) if is_ours else logged_prompt(line))[:_LONGEST_TEXT],
-                "target": logged_target(line)[:_LONGEST_TEXT],
-                "answer": logged_answer(line).strip()[:_LONGEST_TEXT],
-                "values": {},
-                "metadata": {} if is_ours else {str(key): _short(value) for key, value in doc.items()},
-            }
+        name = str(doc["id"]) if is_question(doc) else str(line["doc_id"])
+        if name not in self._rows:
+            self._rows[name] = _new_row(line, doc)
+        values = self._rows[name]["values"]
         for metric in line["metrics"]:
             number = _number(line[metric])
-            row["values"][metric, line["filter"]] = number
+            values[metric, line["filter"]] = number
             numbers = self._numbers.setdefault((metric, line["filter"]), [])
             if number is not None:
                 numbers.append(number)
@@ -157,6 +162,20 @@ class _TaskSamples:
                 if (metric, filtering) in averaged:
                     values[measure_name(metric, filtering, self._filters)] = value
             rows[f"{prefix}{name}"] = row | {"id": f"{prefix}{name}", "values": values}
+
+
+def _new_row(line: _Row, doc: Mapping[Any, Any]) -> _Row:
+    """A sample without its values; a question that tunebook wrote has no columns beside its text."""
+    is_ours = is_question(doc)
+    prompt = str(doc["input"]) if is_ours else logged_prompt(line)
+    metadata = {} if is_ours else {str(key): _short(value) for key, value in doc.items()}
+    return {
+        "prompt": prompt[:_LONGEST_TEXT],
+        "target": logged_target(line)[:_LONGEST_TEXT],
+        "answer": logged_answer(line).strip()[:_LONGEST_TEXT],
+        "values": {},
+        "metadata": metadata,
+    }
 
 
 def _short(value: Any) -> Any:

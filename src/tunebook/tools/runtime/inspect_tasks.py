@@ -61,13 +61,16 @@ def read_dataset(
     if not (dataset_path or setup):
         raise ValueError("give config_dir (a directory with a run's setup_finetune.yaml) or dataset_path")
     data = Path(dataset_path) if dataset_path else _data_of(setup)
-    system = (setup.get("system_prompt") or "") if system_prompt is None else system_prompt
-    template = (setup.get("prompt") or "{input}") if prompt is None else prompt
-    if "{input}" not in template:
-        raise ValueError(f"the prompt {template!r} has no {{input}}: every sample would be the same")
+    dataset_type = str(setup.get("dataset_type") or _INSTRUCT)
+    if system_prompt is None:
+        system_prompt = setup.get("system_prompt") or ""
+    if prompt is None:
+        prompt = setup.get("prompt") or "{input}"
+    if "{input}" not in prompt:
+        raise ValueError(f"the prompt {prompt!r} has no {{input}}: every sample would be the same")
     samples = []
-    for example, record in question_records(data, str(setup.get("dataset_type") or _INSTRUCT), split):
-        messages = [_message(message) for message in question_messages(record, system, template)]
+    for example, record in question_records(data, dataset_type, split):
+        messages = [_message(message) for message in question_messages(record, system_prompt, prompt)]
         metadata = {name: _group(example, name) for name in groups}
         samples.append(Sample(id=example.number, input=messages, target=answer_of(record), metadata=metadata))
     return MemoryDataset(samples, name=data.name, location=str(data))

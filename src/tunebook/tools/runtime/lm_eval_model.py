@@ -24,13 +24,25 @@ def language_model(model: Any, tokenizer: Any, *, batch_size: int, adds_special_
         tokenizer: Transformers' tokenizer of the model.
         adds_special_tokens: whether the tokenizer adds special tokens to prompts; ``None`` leaves it to the tokenizer.
     """
+    if tokenizer.eos_token is not None:
+        tokenizer.pad_token = tokenizer.eos_token  # as inspect-ai: a special token, so that none is left in an answer
+    # The provider ties weights again, which would undo an adapter of the output layer.
+    model.tie_weights = lambda *_, **__: None
+    try:
+        return _provider()(
+            pretrained=model, tokenizer=tokenizer, batch_size=batch_size, add_bos_token=adds_special_tokens
+        )
+    finally:
+        del model.tie_weights
+
+
+def _provider() -> Any:
+    """lm-eval's class of models, with an error in every place where it would change the question."""
     from lm_eval.models.huggingface import HFLM
 
     provider: Any = HFLM
 
     class EvaluatedModel(provider):  # type: ignore[misc]  # a class of an untyped package
-        """The provider with an error in every place where it would change what is asked."""
-
         tokens = 0
 
         def tok_batch_encode(
@@ -66,16 +78,7 @@ def language_model(model: Any, tokenizer: Any, *, batch_size: int, adds_special_
         ) -> str:
             return _rendered(self.tokenizer, chat_history, opens_answer=add_generation_prompt)
 
-    if tokenizer.eos_token is not None:
-        tokenizer.pad_token = tokenizer.eos_token  # as inspect-ai: a special token, so that none is left in an answer
-    # The provider ties weights again, which would undo an adapter of the output layer.
-    model.tie_weights = lambda *_, **__: None
-    try:
-        return EvaluatedModel(
-            pretrained=model, tokenizer=tokenizer, batch_size=batch_size, add_bos_token=adds_special_tokens
-        )
-    finally:
-        del model.tie_weights
+    return EvaluatedModel
 
 
 def _length(row: Sequence[int], ends: set[int]) -> int:
