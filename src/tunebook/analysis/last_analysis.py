@@ -10,16 +10,17 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tunebook.analysis.destination import Destination
 from tunebook.analysis.summary import Summary, summary_from_json, summary_to_json
-from tunebook.core.json_text import UNFIT
 from tunebook.core.paths import ANALYSIS, ANALYSIS_MEMORY, ANALYZE_LOG, DIGESTS, LOCK, STATE_DIRECTORY
 from tunebook.disk.atomic import write_text
-from tunebook.disk.read import read_json
+from tunebook.disk.remembered import read_remembered
 from tunebook.disk.stamps import NEVER_FRESH_NS, FileState, files_below, stamp_of
 from tunebook.tools.installed_code import installed_code
 
@@ -45,7 +46,7 @@ class Inputs:
     Attributes:
         seen_ns: when the files were looked at.
         files: everything below the experiments' directories that may be an input.
-        values: what is no file: options, states of jobs, site settings, in words.
+        values: inputs that are not files: options, states of jobs, site settings, in words.
     """
 
     seen_ns: int
@@ -95,15 +96,16 @@ def _is_no_input(name: str) -> bool:
 
 def recall(inputs: Inputs, destination: Destination) -> WrittenAnalysis | None:
     """The last analysis, if it is of the same inputs and its files are as it wrote them; otherwise ``None``."""
-    try:
-        document = read_json(destination.memory / _STORE) or {}
-        if document.get("version") != _VERSION or document["written"] != _stamp_of_files(destination):
-            return None
-        if document["inputs"] != inputs.stamp(document["outside"], document["seen_ns"]):
-            return None
-        return WrittenAnalysis(tuple(document["files"]), summary_from_json(document["summary"]))
-    except (OSError, *UNFIT):
+    recalled = partial(_recalled, inputs, destination)
+    return read_remembered(destination.memory / _STORE, recalled, otherwise=None, version=_VERSION)
+
+
+def _recalled(inputs: Inputs, destination: Destination, document: Mapping[str, Any]) -> WrittenAnalysis | None:
+    if document["written"] != _stamp_of_files(destination):
         return None
+    if document["inputs"] != inputs.stamp(document["outside"], document["seen_ns"]):
+        return None
+    return WrittenAnalysis(tuple(document["files"]), summary_from_json(document["summary"]))
 
 
 def remember(inputs: KnownInputs, written: WrittenAnalysis, destination: Destination) -> None:

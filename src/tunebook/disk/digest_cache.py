@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from tunebook.core.json_text import UNFIT
 from tunebook.core.paths import DIGESTS
 from tunebook.disk.atomic import write_text
-from tunebook.disk.read import read_json
+from tunebook.disk.remembered import read_remembered
 
 __all__ = ["Compute", "DigestCache", "FileIdentity", "file_identity"]
 
@@ -69,7 +69,7 @@ class DigestCache:
 
     def _remembered(self) -> dict[str, tuple[FileIdentity, str]]:
         if self._known is None:
-            self._known = _read(self._path)
+            self._known = read_remembered(self._path, _files, otherwise={}, version=_VERSION)
         return self._known
 
 
@@ -79,13 +79,6 @@ def file_identity(path: str) -> FileIdentity:
     return status.st_size, status.st_mtime_ns, status.st_ino
 
 
-def _read(path: Path) -> dict[str, tuple[FileIdentity, str]]:
-    """The digests on disk; a file that cannot be read is as good as none."""
-    try:
-        document = read_json(path) or {}
-        if document.get("version") != _VERSION:
-            return {}
-        files = document["files"].items()
-        return {key: ((int(size), int(mtime), int(inode)), str(value)) for key, (size, mtime, inode, value) in files}
-    except (OSError, *UNFIT):
-        return {}
+def _files(document: Mapping[str, Any]) -> dict[str, tuple[FileIdentity, str]]:
+    files = document["files"].items()
+    return {key: ((int(size), int(mtime), int(inode)), str(value)) for key, (size, mtime, inode, value) in files}

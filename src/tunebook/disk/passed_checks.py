@@ -13,7 +13,7 @@ from typing import Any
 
 from tunebook.core.paths import PASSED_CHECKS
 from tunebook.disk.atomic import write_text
-from tunebook.disk.read import read_json
+from tunebook.disk.remembered import read_remembered
 
 __all__ = ["check_digest", "read_passed", "write_passed"]
 
@@ -28,16 +28,11 @@ def check_digest(title: str, key: Mapping[str, Any]) -> str:
 
 def read_passed(experiment: Path) -> dict[str, str]:
     """Returns the figure by the digest of each check that passed; empty if the file is missing or cannot be read."""
-    try:
-        document = read_json(experiment / PASSED_CHECKS) or {}
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(document, dict) or document.get("version") != _VERSION:
-        return {}
-    passed = document.get("passed")
-    if not isinstance(passed, dict):
-        return {}
-    return {str(digest): str(figure) for digest, figure in passed.items()}
+    return read_remembered(experiment / PASSED_CHECKS, _passed, otherwise={}, version=_VERSION)
+
+
+def _passed(document: Mapping[str, Any]) -> dict[str, str]:
+    return {str(digest): str(figure) for digest, figure in document["passed"].items()}
 
 
 def write_passed(experiment: Path, passed: Mapping[str, str]) -> None:

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
-from tunebook.core.json_text import UNFIT
 from tunebook.core.paths import VERIFIED
 from tunebook.disk.atomic import write_text
-from tunebook.disk.read import read_json
+from tunebook.disk.remembered import read_remembered
 from tunebook.tools.base import Tool, Unit
 from tunebook.tools.installed_code import installed_code
 
@@ -31,7 +31,7 @@ class VerifiedRuns:
     def __init__(self, experiment: Path) -> None:
         self._experiment = experiment
         self._path = experiment / VERIFIED
-        self._before = _read(self._path)
+        self._before = read_remembered(self._path, _digests, otherwise={}, version=_VERSION)
         self._now: dict[str, dict[str, str]] = {tool: dict(runs) for tool, runs in self._before.items()}
 
     def has(self, tool: Tool, unit: Unit) -> bool:
@@ -74,15 +74,9 @@ def _digest(tool: Tool, unit: Unit) -> str:
     return digest.hexdigest()
 
 
-def _read(path: Path) -> dict[str, dict[str, str]]:
-    """The digests on disk; a file that cannot be read is as good as none."""
-    try:
-        document = read_json(path) or {}
-        if document.get("version") != _VERSION:
-            return {}
-        return {
-            str(tool): {str(run): str(digest) for run, digest in runs.items()}
-            for tool, runs in document["runs"].items()
-        }
-    except (OSError, *UNFIT):
-        return {}
+def _digests(document: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """A tool's short name to the digests of its runs."""
+    found = {}
+    for tool, runs in document["runs"].items():
+        found[str(tool)] = {str(run): str(digest) for run, digest in runs.items()}
+    return found

@@ -11,7 +11,8 @@ from tunebook.core.paths import DATA_RECORD, expanded
 from tunebook.core.plan import Plan
 from tunebook.core.plan.settings import effective
 from tunebook.disk.atomic import write_text
-from tunebook.disk.read import read_json, read_text
+from tunebook.disk.read import read_text
+from tunebook.disk.remembered import read_remembered
 from tunebook.tools.base import Context
 from tunebook.tools.data_quality import overlap_cautions, split_cautions
 from tunebook.tools.datasets import read_dataset_facts
@@ -53,9 +54,9 @@ def data_flaws(experiment: Path, plan: Plan, *, overlapping: Collection[str] = (
     Args:
         overlapping: paths of data sets whose overlaps with evaluations are known: those of their splits are left out.
     """
-    recorded = _recorded(experiment)
+    recorded = read_remembered(experiment / DATA_RECORD, dict, otherwise={})
     for path, kind in trained_data(plan).items():
-        record = recorded.get(path) if isinstance(recorded, dict) else None
+        record = recorded.get(path)
         state = files_state(experiment, path)
         flaws: list[str] = []
         overlaps: list[str] = []
@@ -69,13 +70,6 @@ def data_flaws(experiment: Path, plan: Plan, *, overlapping: Collection[str] = (
         yield from flaws
         if path not in overlapping:
             yield from overlaps
-
-
-def _recorded(experiment: Path) -> object:
-    try:
-        return read_json(experiment / DATA_RECORD) or {}
-    except ValueError:
-        return {}
 
 
 def files_state(experiment: Path, path: str) -> list[list[str | int]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from tunebook.core.paths import STATE_DIRECTORY, expanded
 from tunebook.disk.atomic import write_text
-from tunebook.disk.read import read_json
+from tunebook.disk.remembered import read_remembered
 from tunebook.tools.data_record import files_state
 from tunebook.tools.hash_counts import HashCounts
 from tunebook.tools.runtime.data_files import DataReader
@@ -91,12 +91,9 @@ class Overlaps:
         return found
 
     def _known(self) -> dict[str, list[int]]:
-        if self.use_cache:
-            with suppress(ValueError, OSError):
-                known = read_json(self.experiment / _CACHE)
-                if isinstance(known, dict):
-                    return known
-        return {}
+        if not self.use_cache:
+            return {}
+        return read_remembered(self.experiment / _CACHE, dict, otherwise={})
 
 
 class _Texts:

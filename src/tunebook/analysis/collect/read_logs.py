@@ -10,11 +10,10 @@ from typing import Any
 
 from tunebook.analysis.collect.sample_rows import row_of, samples_of
 from tunebook.analysis.data_files import write_parquet
-from tunebook.core.json_text import UNFIT
 from tunebook.core.measures import Direction
 from tunebook.core.paths import ANALYSIS_MEMORY
 from tunebook.disk.atomic import write_text
-from tunebook.disk.read import read_json
+from tunebook.disk.remembered import read_remembered
 from tunebook.errors import os_problem
 from tunebook.tools.results import EvaluationResults, LoggedMetric, LogHeader, Samples
 
@@ -68,7 +67,10 @@ class LogReader:
         """
         stamps, unreadable = self._stamps(list(paths))
         tool_of = {self._name(path): tool for path, tool in paths.items()}
-        remembered = _remembered_headers(self.experiment) if self.use_cache else {}
+        remembered: dict[str, EvaluationLog] = {}
+        if self.use_cache:
+            cache = self.experiment / _HEADER_CACHE
+            remembered = read_remembered(cache, _headers, otherwise={}, version=_VERSION)
         logs = dict(remembered)
         for name in remembered:
             if remembered[name].stamp != stamps.get(name) or remembered[name].tool != tool_of[name]:
@@ -133,17 +135,12 @@ class LogReader:
         return path.relative_to(self.experiment).as_posix()
 
 
-def _remembered_headers(experiment: Path) -> dict[str, EvaluationLog]:
+def _headers(document: Mapping[str, Any]) -> dict[str, EvaluationLog]:
     logs = {}
-    try:
-        document = read_json(experiment / _HEADER_CACHE) or {}
-        if document.get("version") == _VERSION:
-            for entry in document["logs"]:
-                header = _header(entry["header"])
-                log = EvaluationLog(str(entry["path"]), str(entry["stamp"]), str(entry["tool"]), header)
-                logs[log.path] = log
-    except (OSError, *UNFIT):
-        return {}
+    for entry in document["logs"]:
+        header = _header(entry["header"])
+        log = EvaluationLog(str(entry["path"]), str(entry["stamp"]), str(entry["tool"]), header)
+        logs[log.path] = log
     return logs
 
 

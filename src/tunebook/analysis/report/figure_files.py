@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from tunebook.analysis.charts.figure import Figure, FigureSize
@@ -13,7 +13,7 @@ from tunebook.analysis.report.drawing import draw, paths_of
 from tunebook.core.paths import FIGURES
 from tunebook.disk.atomic import write_text
 from tunebook.disk.inside import place_inside
-from tunebook.disk.read import read_json
+from tunebook.disk.remembered import read_remembered
 from tunebook.disk.stamps import NEVER_FRESH_NS, files_below, stamp_of
 from tunebook.tools.installed_code import installed_code
 
@@ -37,7 +37,7 @@ def write_figures(
     """
     folder, memory = destination.folder / FIGURES, destination.memory
     place_inside(folder, destination.root)
-    remembered = _read(memory / _MEMORY)
+    remembered: dict[str, str] = read_remembered(memory / _MEMORY, dict, otherwise={})
     drawn = [figure for figure in figures if figure.spec]
     keys = {figure.name: _key(figure, size) for figure in drawn}
     new = [each for each in drawn if remembered.get(each.name) != _state(keys[each.name], *paths_of(each, folder))]
@@ -68,11 +68,3 @@ def _state(key: str, *files: Path) -> str:
     """The key with the state of the files that were drawn: an edited one is drawn again."""
     states = [state for file in files for state in files_below(file)]
     return f"{key} {stamp_of(states, seen_ns=NEVER_FRESH_NS)}"
-
-
-def _read(path: Path) -> Mapping[str, str]:
-    try:
-        document = read_json(path) or {}
-    except (OSError, ValueError):
-        return {}
-    return document if isinstance(document, dict) else {}
