@@ -77,13 +77,13 @@ class _Arrow:
 
 
 def _drawing(width: int, height: int, title: str, *parts: _Box | _Arrow) -> str:
-    arrows = "".join(part.svg() for part in parts if isinstance(part, _Arrow))
-    boxes = "".join(part.svg() for part in parts if isinstance(part, _Box))
+    arrows_first = sorted(parts, key=lambda part: isinstance(part, _Box))
+    shapes = "".join(part.svg() for part in arrows_first)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
         f'font-family="system-ui, sans-serif" font-size="14"><title>{escape(title)}</title>'
         f'<defs><marker id="head" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" '
-        f'orient="auto"><path d="M0 0 10 5 0 10z" fill="{_LINE}"/></marker></defs>{arrows}{boxes}</svg>\n'
+        f'orient="auto"><path d="M0 0 10 5 0 10z" fill="{_LINE}"/></marker></defs>{shapes}</svg>\n'
     )
 
 

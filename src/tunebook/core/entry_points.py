@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import EntryPoint, distributions, entry_points
 
-__all__ = ["damaged_packages", "group_of"]
+__all__ = ["damaged_packages", "group_of", "package_of"]
 
 
 def group_of(group: str) -> tuple[EntryPoint, ...]:
@@ -22,6 +22,11 @@ def damaged_packages(group: str) -> dict[str, str]:
     except Exception:  # noqa: BLE001
         return _looked_at(group)[1]
     return {}
+
+
+def package_of(point: EntryPoint) -> str:
+    """The name of the installed package that an entry point belongs to."""
+    return point.dist.name if point.dist else "unknown"
 
 
 def _looked_at(group: str) -> tuple[dict[str, EntryPoint], dict[str, str]]:

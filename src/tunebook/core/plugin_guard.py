@@ -1,7 +1,7 @@
 """Guards the code of other packages: what it raises, and what it returns, becomes an error that names the package.
 
 A plug-in is a stranger's code. Without a guard its fault would look like a fault of tunebook's, or end the command as
-if all were well: ``SystemExit`` is no ``Exception``.
+if all were well: ``SystemExit`` is not an ``Exception``.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import numbers
 import traceback
 import types
 import typing
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tunebook.errors import ToolError, TunebookError
 
-__all__ = ["guarded", "mismatch", "raised_words"]
+__all__ = ["guarded", "lacking_words", "mismatch", "raised_words"]
 
 _Guarded = TypeVar("_Guarded")
 _HINT = "report it to the maintainer of that package, or do without the plug-in"
@@ -65,6 +65,12 @@ def _guard(kind: type, name: str, promised: Callable[..., Any], described: str) 
     return call
 
 
+def lacking_words(plugin: object, members: Iterable[str]) -> str:
+    """The members that an object lacks, as the end of a sentence about it; empty if it has all."""
+    lacking = [f"`{name}`" for name in members if not hasattr(plugin, name)]
+    return f"it lacks {', '.join(lacking)}" if lacking else ""
+
+
 def raised_words(error: BaseException) -> str:
     """The name and the words of an error, and the place in the plug-in's code where it was raised."""
     try:
@@ -88,7 +94,7 @@ def _return_type(promised: Callable[..., Any]) -> Any:
 
 
 def mismatch(value: Any, wanted: Any) -> str:
-    """What a value is, in words, if it is not of a type, also in the parts of it; empty if it is."""
+    """The mismatch of a value, or of a part of it, with a type, in words; empty if it fits."""
     origin, parts = typing.get_origin(wanted), typing.get_args(wanted)
     if origin in {typing.Union, types.UnionType}:
         return "" if any(not mismatch(value, part) for part in parts) else _words(value, str(wanted))
@@ -142,7 +148,7 @@ def _field_types(kind: type) -> Mapping[str, Any]:
         return {}
 
 
-def _first(wrongs: typing.Iterable[str]) -> str:
+def _first(wrongs: Iterable[str]) -> str:
     return next(filter(None, wrongs), "")
 
 

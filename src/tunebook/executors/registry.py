@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from inspect import get_annotations, signature
 
-from tunebook.core.entry_points import group_of
-from tunebook.core.plugin_guard import guarded, raised_words
+from tunebook.core.entry_points import group_of, package_of
+from tunebook.core.plugin_guard import guarded, lacking_words, raised_words
 from tunebook.errors import ExecutorError, NoSlurmError, SlurmError, TunebookError, UsageError
 from tunebook.executors.base import Executor, ExecutorFactory, ExecutorOptions
 from tunebook.executors.local import LocalExecutor
@@ -72,17 +72,22 @@ def _made(point: EntryPoint, options: ExecutorOptions) -> Executor:
     try:
         factory: ExecutorFactory = point.load()
         executor = factory(options)
-        package = point.dist.name if point.dist else "unknown"
+        package = package_of(point)
         if package == "tunebook":
             return executor
-        missing = [name for name in get_annotations(Executor) if not hasattr(executor, name)]
-        if missing:
-            raise TypeError("it lacks " + ", ".join(f"`{name}`" for name in missing))  # noqa: TRY301
-        if "at_once" not in signature(executor.cancel).parameters:  # used only once a person is in a hurry
-            raise TypeError("its `cancel` does not take `at_once`")  # noqa: TRY301
+        _refuse_incomplete(executor)
         return guarded(executor, Executor, described=f"the executor `{point.name}` of the package {package}")
     except TunebookError:
         raise
     except (Exception, SystemExit) as error:  # a stranger's code can raise anything
         message = f"the executor `{point.name}` ({point.value}) cannot be loaded: {raised_words(error)}"
         raise ExecutorError(message) from error
+
+
+def _refuse_incomplete(executor: Executor) -> None:
+    """Finds at once what would show only later: ``at_once`` is used only when a person is in a hurry."""
+    lacking = lacking_words(executor, get_annotations(Executor))
+    if lacking:
+        raise TypeError(lacking)
+    if "at_once" not in signature(executor.cancel).parameters:
+        raise TypeError("its `cancel` does not take `at_once`")

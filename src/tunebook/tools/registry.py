@@ -11,8 +11,9 @@ from importlib.metadata import EntryPoint
 from inspect import get_annotations
 from typing import Any
 
+from tunebook.core.entry_points import package_of
 from tunebook.core.jobs import Stage
-from tunebook.core.plugin_guard import guarded, raised_words
+from tunebook.core.plugin_guard import guarded, lacking_words, raised_words
 from tunebook.errors import Problem
 from tunebook.tools.base import EvaluationTool, Package, PreparationTool, Tool
 from tunebook.tools.entry_points import damaged_tool_packages, is_verb, tool_entry_points
@@ -102,12 +103,12 @@ def _load_tools(installation: tuple[tuple[str, int], ...]) -> Registry:  # noqa:
     broken = [BrokenTool("unknown", path, f"its entry points: {reason}") for path, reason in damaged.items()]
     taken: set[str] = set()
     # Tunebook's own tools come first: no plug-in takes their names.
-    for point in sorted(tool_entry_points(), key=lambda point: (_distribution(point) != "tunebook", point.name)):
+    for point in sorted(tool_entry_points(), key=lambda point: (package_of(point) != "tunebook", point.name)):
         tool, reason = _load(point)
         if not reason and not taken.isdisjoint({tool.name, tool.short}):
             reason = f"another tool has the name {tool.name} already"
         if reason:
-            broken.append(BrokenTool(point.name, _distribution(point), reason))
+            broken.append(BrokenTool(point.name, package_of(point), reason))
             continue
         taken |= {tool.name, tool.short}
         if tool.stage is Stage.PREPARATION:
@@ -117,10 +118,6 @@ def _load_tools(installation: tuple[tuple[str, int], ...]) -> Registry:  # noqa:
     return Registry(tuple(preparation), tuple(evaluation), tuple(broken))
 
 
-def _distribution(point: EntryPoint) -> str:
-    return point.dist.name if point.dist else "unknown"
-
-
 def _load(point: EntryPoint) -> tuple[Any, str]:
     """The tool, and why it cannot be used; an empty reason if it can."""
     if not is_verb(point.name):
@@ -128,9 +125,9 @@ def _load(point: EntryPoint) -> tuple[Any, str]:
     try:
         tool = point.load()()
         reason = "; ".join(_breaches(tool, point.name))
-        if not reason and _distribution(point) != "tunebook":
-            _guard(tool, f"the tool `{point.name}` of the package {_distribution(point)}")
-    # A plug-in is a stranger's code, and may do anything at import; SystemExit is no Exception.
+        if not reason and package_of(point) != "tunebook":
+            _guard(tool, f"the tool `{point.name}` of the package {package_of(point)}")
+    # A plug-in is a stranger's code, and may do anything at import; SystemExit is not an Exception.
     except (Exception, SystemExit) as error:  # noqa: BLE001
         return None, raised_words(error)
     return tool, reason
@@ -151,9 +148,9 @@ def _breaches(tool: Any, entry_point: str) -> Iterator[str]:
         return
     contract = _CONTRACTS[stage]
     members = list(dict.fromkeys(name for base in contract.__mro__ for name in _members(base)))
-    missing = [name for name in members if not hasattr(tool, name)]
-    if missing:
-        yield "it lacks " + ", ".join(f"`{name}`" for name in missing)
+    lacking = lacking_words(tool, members)
+    if lacking:
+        yield lacking
         return
     if tool.short != entry_point:
         yield f"its `short` is {tool.short!r}, but its entry point is called {entry_point!r}"
