@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.util import find_spec
@@ -117,10 +117,7 @@ def export(
     refuse_archive(experiment, "export")
     target = _target(experiment, options)
     exported, site_text, reports = _exported(experiment, clock)
-    secrets = secrets_of_commands(site_text) | secrets_of_environment(os.environ)
-    for report in reports:
-        script = read_readable(experiment / report.job.script)
-        secrets |= secrets_of_commands(script or "")
+    secrets = _secrets(experiment, site_text, reports)
     content, findings = write_crate(
         exported, target, options, secrets=secrets, overwrite=options.overwrite, progress=progress
     )
@@ -138,6 +135,15 @@ def export(
         tuple(findings.redacted),
         tuple(export_warnings(exported, content, findings, reports)),
     )
+
+
+def _secrets(experiment: Path, site_text: str, reports: Sequence[JobReport]) -> set[str]:
+    """The secrets of the environment, the site settings and the scripts, which no file of the archive may show."""
+    secrets = secrets_of_commands(site_text) | secrets_of_environment(os.environ)
+    for report in reports:
+        script = read_readable(experiment / report.job.script)
+        secrets |= secrets_of_commands(script or "")
+    return secrets
 
 
 def _target(experiment: Path, options: ExportOptions) -> Path:
@@ -160,7 +166,7 @@ def _target(experiment: Path, options: ExportOptions) -> Path:
             raise taken(target)
         if not _is_crate(target):
             hint = "remove it yourself, or name another place: `--to PATH`"
-            raise ConflictError(f"{target} is no archive of `tunebook export`, and is not replaced", hint=hint)
+            raise ConflictError(f"{target} is not an archive of `tunebook export`, and is not replaced", hint=hint)
     return target
 
 

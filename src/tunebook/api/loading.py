@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -101,13 +101,12 @@ def load(experiment: Path, *, text: str | None = None) -> Loaded:
     parsed = parse_plan(text, parameters_of(read_tools(text), registry))
     plan = parsed.plan
     found = find_site(experiment)
-    site = found.site
     broken = _wanted_but_broken(plan, registry)
     errors = [*lost, *found.errors, *parsed.problems, *_plan_errors(plan, registry, broken)]
     ignored = [tool.as_warning() for tool in registry.broken if tool not in broken.values()]
     preparation = registry.preparation_tool(plan.tools.preparation)
     evaluations = _evaluation_tools(plan, registry)
-    tools: list[Tool] = [tool for tool in (preparation, *evaluations) if tool is not None]
+    tools: Sequence[Tool] = (preparation, *evaluations) if preparation is not None else evaluations
     for tool in tools:
         errors += tool.rules(plan_of(tool, plan))
     errors = sorted(dict.fromkeys(errors), key=lambda problem: problem.line or 0)
@@ -116,12 +115,20 @@ def load(experiment: Path, *, text: str | None = None) -> Loaded:
         *parsed.warnings,
         *plan_warnings(plan),
         *found.warnings,
-        *unknown_environments(site),
+        *unknown_environments(found.site),
         *ignored,
     )
     of_plan = Findings(tuple(errors), warnings)
-    facts = {tool.name: tool.survey(plan_of(tool, plan), site, experiment) for tool in tools}
-    context = Context(
+    context = _context(experiment, plan, found.site, tools, evaluations)
+    by_tool = {tool.name: _findings(tool, context) for tool in tools}
+    return Loaded(replace(context, findings=by_tool), preparation, evaluations, of_plan, parsed.own)
+
+
+def _context(
+    experiment: Path, plan: Plan, site: Site, tools: Sequence[Tool], evaluations: Sequence[EvaluationTool]
+) -> Context:
+    """All that the tools may look at, without their findings."""
+    return Context(
         plan,
         site,
         experiment,
@@ -129,11 +136,9 @@ def load(experiment: Path, *, text: str | None = None) -> Loaded:
         evaluations_by_run(plan),
         models=survey_models(plan, site, experiment),
         datasets=survey_datasets(plan, experiment),
-        facts=facts,
+        facts={tool.name: tool.survey(plan_of(tool, plan), site, experiment) for tool in tools},
         loads_adapters=bool(evaluations) and all(tool.loads_adapters for tool in evaluations),
     )
-    by_tool = {tool.name: _findings(tool, context) for tool in tools}
-    return Loaded(replace(context, findings=by_tool), preparation, evaluations, of_plan, parsed.own)
 
 
 def _lost(experiment: Path, text: str) -> Iterator[Problem]:

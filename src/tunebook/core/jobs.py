@@ -249,15 +249,19 @@ def _refuse_other_types(values: Mapping[str, Any], kind: type) -> None:
         if found not in types.get(name, ()):
             raise TypeError(f"{name} is of type {found.__name__}")
         if found is float and not math.isfinite(value):
-            raise TypeError(f"{name} is no number")
+            raise TypeError(f"{name} is not a number")
         if found is tuple and not all(isinstance(item, str) for item in value):
-            raise TypeError(f"{name} has an item that is no text")
+            raise TypeError(f"{name} has an item that is not a text")
 
 
 @lru_cache(maxsize=8)
 def _types_of(kind: type) -> Mapping[str, tuple[type, ...]]:
     """The name of each field of a data class to the types of its values; all tuples are of texts."""
-    hints = get_type_hints(kind)
-    found = {name: get_args(hint) if isinstance(hint, UnionType) else (hint,) for name, hint in hints.items()}
-    types = {name: tuple(get_origin(hint) or hint for hint in hints) for name, hints in found.items()}
-    return {name: (*of_field, int) if float in of_field else of_field for name, of_field in types.items()}
+    found = {}
+    for name, hint in get_type_hints(kind).items():
+        members = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+        types = [get_origin(member) or member for member in members]
+        if float in types:
+            types.append(int)
+        found[name] = tuple(types)
+    return found

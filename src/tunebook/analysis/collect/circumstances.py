@@ -1,4 +1,4 @@
-"""What an experiment says besides its results: its question, what is missing, deviations, the origin of numbers."""
+"""All that a report tells beside results: the question, missing results, deviations, the origin of numbers."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Circumstances:
-    """What is known of one experiment or of several together.
+    """The circumstances of one experiment or of several together.
 
     Attributes:
         members: the experiments.
@@ -71,7 +71,7 @@ class Circumstances:
 
 
 def circumstances_of(member: Member) -> Circumstances:
-    """What is known of an experiment."""
+    """The circumstances of one experiment."""
     source, found = member.source, member.found
     recorded = tuple(recorded_jobs(source, found.runs))
     plan_text = read_readable(source.experiment / PLAN_FILE) or ""
@@ -95,7 +95,7 @@ def circumstances_of(member: Member) -> Circumstances:
 def together(
     each: Sequence[Circumstances], names: Sequence[Mapping[str, str]], experiment: str, cautions: Sequence[Deviation]
 ) -> Circumstances:
-    """What is known of several experiments.
+    """The circumstances of several experiments.
 
     Args:
         each: every one by itself.
@@ -106,27 +106,28 @@ def together(
     labels = [one.members[0].label for one in each]
     gaps: list[Gap] = []
     deviations: list[Deviation] = list(cautions)
-    for one in each:
+    for label, one in zip(labels, each, strict=True):
         if one.members[0].source.plan.hypotheses:
             what = "its hypotheses are tested in its own report only"
-            deviations.append(Deviation("experiments", one.members[0].label, what))
+            deviations.append(Deviation("experiments", label, what))
     recorded: list[RecordedJob] = []
     for label, one, own in zip(labels, each, names, strict=True):
         gaps += [replace(gap, subject=f"{label}: {gap.subject}") for gap in one.gaps]
         deviations += [replace(item, subject=f"{label}: {item.subject}") for item in one.deviations]
         recorded += [replace(job, run=own[job.run]) for job in one.recorded]
+    by_label = dict(zip(labels, each, strict=True))
     viewers = {one.viewer.name: one.viewer for one in each if one.viewer is not None}
     return Circumstances(
         members=tuple(chain.from_iterable(one.members for one in each)),
         experiment=experiment,
         name=" and ".join(labels),
-        question=_in_one({label: one.question for label, one in zip(labels, each, strict=True)}),
-        created=_in_one({label: one.created for label, one in zip(labels, each, strict=True)}),
-        type=_in_one({label: one.type for label, one in zip(labels, each, strict=True)}),
+        question=_in_one({label: one.question for label, one in by_label.items()}),
+        created=_in_one({label: one.created for label, one in by_label.items()}),
+        type=_in_one({label: one.type for label, one in by_label.items()}),
         gaps=tuple(gaps),
         deviations=tuple(deviations),
         recorded=tuple(recorded),
-        provenance=_joint_provenance({label: one.provenance for label, one in zip(labels, each, strict=True)}),
+        provenance=_joint_provenance({label: one.provenance for label, one in by_label.items()}),
         viewer=next(iter(viewers.values())) if len(viewers) == 1 else None,
     )
 

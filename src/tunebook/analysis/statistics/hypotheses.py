@@ -46,7 +46,7 @@ _FAMILY = Family(HYPOTHESES)
 
 
 class Verdict(StrEnum):
-    """What the data say about a hypothesis."""
+    """The verdict of the data on a hypothesis."""
 
     SUPPORTED = "supported"
     NOT_SUPPORTED = "not supported"
@@ -220,7 +220,7 @@ def _table(data: _Data, task: str, measure: str) -> ScoreTable:
 
 
 def _claim(hypothesis: Hypothesis, measure: Measure) -> Claim:
-    """What the hypothesis says about left minus right, in the measure's unit."""
+    """The hypothesis as a claim about left minus right, in the measure's unit."""
     margin, relation = 0.0, hypothesis.relation
     if hypothesis.margin is not None:
         margin = hypothesis.margin.value
@@ -298,13 +298,8 @@ def _scored_cells(
     for cell in contrast.cells:
         sides = []
         for table, names in zip(tables, (cell.left, cell.right), strict=True):
-            scored = {score.evaluation for score in table.scores if score.value is not None}
-            finals = {name: EvaluationKey(name, table.task, planned[name, table.task]) for name in names}
-            keys = [key for key in finals.values() if key in scored]
-            absent = [name for name, key in finals.items() if key not in scored]
+            keys, absent = _scored(table, names, planned)
             missing |= dict.fromkeys(absent)
-            if not keys:
-                raise _NotTestableError(f"{shortened(absent)} {'has' if len(absent) == 1 else 'have'} no score yet")
             sides.append(keys)
         if contrast.is_of_tasks:
             both = {key.run for key in sides[0]} & {key.run for key in sides[1]}
@@ -313,6 +308,22 @@ def _scored_cells(
                 raise _NotTestableError(f"no run of {shortened(cell.left)} has scores of both tasks yet")
         cells.append((sides[0], sides[1]))
     return cells, tuple(missing)
+
+
+def _scored(table: ScoreTable, names: Sequence[str], planned: _Planned) -> tuple[list[EvaluationKey], list[str]]:
+    """The last planned evaluations that have a score, and the names of the other runs."""
+    scored = {score.evaluation for score in table.scores if score.value is not None}
+    keys: list[EvaluationKey] = []
+    absent: list[str] = []
+    for name in dict.fromkeys(names):
+        final = EvaluationKey(name, table.task, planned[name, table.task])
+        if final in scored:
+            keys.append(final)
+        else:
+            absent.append(name)
+    if not keys:
+        raise _NotTestableError(f"{shortened(absent)} {'has' if len(absent) == 1 else 'have'} no score yet")
+    return keys, absent
 
 
 _Values = dict[EvaluationKey, list[float]]
