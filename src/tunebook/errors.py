@@ -219,7 +219,7 @@ class VerificationError(TunebookError):
 
 
 NOT_REGULAR = "it is not a regular file"
-"""The words about a directory, a pipe or a device where a file is to be read."""
+"""The words about a directory, a pipe or a device where a file is expected."""
 _AGAIN = "try again"
 _FREE = "free some space, then run the same command again: it continues where this one stopped"
 _ALLOW = "use an account that may, or change its permissions and those of its directory"

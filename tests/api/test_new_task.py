@@ -84,7 +84,7 @@ def test_a_target_that_is_none_of_the_choices_is_named_with_its_line(folder: Pat
     problem = problem_of(folder, scorer=Scorer.CHOICE, choices=("No", "Yes"))
     assert (problem.line, problem.message.rpartition(": ")[2]) == (
         3,
-        "the target `Never` is none of the choices No, Yes",
+        "the target `Never` is not one of the choices No, Yes",
     )
 
 

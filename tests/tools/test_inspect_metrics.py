@@ -90,7 +90,7 @@ def test_a_metric_that_is_no_mean_is_named_beside_the_mean(log: tuple[LogHeader,
     score = score_of(log, "distance")
     assert (score.value, score.logged_metric) == (2.5, "rmse")
     assert score.logged == pytest.approx(math.sqrt(7.5))
-    assert score.logged_note == "it is no mean over the samples"
+    assert score.logged_note == "it is not a mean over the samples"
 
 
 def test_metrics_of_groups_are_read_and_not_compared(log: tuple[LogHeader, Samples]) -> None:

@@ -117,7 +117,7 @@ def test_a_benchmark_that_ignores_the_number_of_examples_is_an_error(experiment:
 
 
 REFUSED = [
-    ("hellaswagg", "-", "hellaswagg is no task of lm-eval; allowed: `exact_match` for the test split of a data set"),
+    ("hellaswagg", "-", "hellaswagg is not a task of lm-eval; allowed: `exact_match` for the test split of a data set"),
     ("hellaswagg", "-", "did you mean `hellaswag`"),
     ("`cap_task.py`", "-", "cap_task.py is a file, but lm-eval takes `exact_match`"),
     ("`lm_eval/hellaswag`", "-", "`lm_eval/hellaswag` is a path, but lm-eval takes"),

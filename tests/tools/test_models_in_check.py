@@ -165,7 +165,7 @@ def test_files_that_transformers_would_not_load_are_flaws(
 
 def test_a_configuration_with_fields_of_another_type_is_no_traceback(experiment: Path, model: Path) -> None:
     edit(model / "config.json", rope_parameters=[1])
-    assert any("its rotary settings are no object" in error for error in errors(experiment))
+    assert any("its rotary settings are not an object" in error for error in errors(experiment))
     edit(model / "config.json", num_attention_heads=[4])
     assert any("num_attention_heads is [4]" in error for error in errors(experiment))
 

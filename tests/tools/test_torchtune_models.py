@@ -191,7 +191,7 @@ REFUSED = [
     ("Llama", {"architectures": ["LlamaForSequenceClassification"]}, "not LlamaForCausalLM"),
     ("Llama", {"residual_multiplier": 0.22}, "tunebook does not know whether that changes what the model computes"),
     ("Llama", {"rope_parameters": {"mrope_section": [1, 2]}}, "its rotary settings contain mrope_section"),
-    ("Llama", {"num_attention_heads": 5, "num_key_value_heads": 5}, "no multiple of its 5 attention heads"),
+    ("Llama", {"num_attention_heads": 5, "num_key_value_heads": 5}, "not a multiple of its 5 attention heads"),
 ]
 
 

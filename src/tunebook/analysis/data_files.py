@@ -24,7 +24,7 @@ def write_csv(path: Path, frame: Any, *, within: Path) -> None:
 
 def _as_text(value: Any) -> Any:
     """A cell that no spreadsheet computes; numbers with a sign stay unchanged."""
-    if not isinstance(value, str) or len(value) < 2 or value[0] not in _FORMULA:  # noqa: PLR2004  a lone sign is no formula
+    if not isinstance(value, str) or len(value) < 2 or value[0] not in _FORMULA:  # noqa: PLR2004  a lone sign is not a formula
         return value
     try:
         float(value)

@@ -88,7 +88,7 @@ class Training:
         steps: optimizer steps logged; ``total_steps`` were planned.
         final_loss: the last logged one; ``tail_loss`` is the mean of the last tenth of the steps.
         best_validation_loss: the lowest, after ``best_validation_step``.
-        diverged_steps: how many logged losses were no finite number.
+        diverged_steps: how many logged losses were not a finite number.
         unreadable_lines: how many lines of its log could not be read; their steps are missing from the curve.
         elapsed_s: wall time of the job; of the curve if the job did not write its times.
         gpus: the number of GPUs of its job.

@@ -51,7 +51,7 @@ class SkillsOptions:
 
 @dataclass(frozen=True)
 class InstalledSkills:
-    """What was done with each file.
+    """The outcome for each file.
 
     Attributes:
         steps: paths are relative to ``directory``.

@@ -56,7 +56,7 @@ _NEEDED = {
 
 @dataclass(frozen=True)
 class Member:
-    """What is known of an experiment before its results are read.
+    """An experiment before its results are read.
 
     Attributes:
         text: of its plan.

@@ -64,7 +64,7 @@ def analyze_together(
             name has theirs.
 
     Raises:
-        UsageError: a directory is no experiment or is given twice, the experiments share no task, or the report's
+        UsageError: a directory is not an experiment or is given twice, the experiments share no task, or the report's
             directory is that of an experiment or holds other files.
         PlanError: a plan has problems.
         LockedError: another analysis writes in this directory.

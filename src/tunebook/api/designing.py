@@ -310,7 +310,7 @@ def _plan(inputs: DesignInputs, experiment: Path, site: Site, moment: datetime) 
 
 
 def _power(plan: Plan, found: Resources) -> tuple[str, ...]:
-    """What the plan's samples and seeds can show, and whether it has hypotheses."""
+    """Sentences about the power of the plan's samples and seeds, and about missing hypotheses."""
     samples: dict[str, int | None] = {}
     limit = plan.value("eval_limit")
     for task in plan.tasks:

@@ -130,7 +130,7 @@ def _all(look: _Look) -> tuple[Diagnosis, ...]:
 
 
 def _looks(directory: Path, parsed: ParsedSite, loaded: Loaded | None, timeout_s: float) -> dict[str, _Look]:
-    """What is examined: each by its subject, independent of the others."""
+    """The examinations by subject, each independent of the others."""
     site, here = parsed.site, Surroundings.here(directory)
     return {
         "Installation": _installation,

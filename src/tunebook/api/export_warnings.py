@@ -1,4 +1,4 @@
-"""What a person should know before an archive is published."""
+"""Warnings that a person should read before an archive is published."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _of_files(findings: Findings) -> Iterator[Problem]:
         what = f"could not be searched for secrets: {named(findings.unsearched)}"
         yield Problem(what, hint="they are torn, or packed in an unknown way; look at them before you publish them")
     if findings.unnamed:
-        yield Problem(f"left out files whose names are no UTF-8: {named(findings.unnamed)}", hint="rename them")
+        yield Problem(f"left out files whose names are not UTF-8: {named(findings.unnamed)}", hint="rename them")
     if findings.vanished:
         what = f"disappeared while the export ran: {named(findings.vanished)}"
         yield Problem(what, hint="export again when no job is running")

@@ -197,7 +197,7 @@ def _directory(directory: Path) -> Path:
 
 
 def _writer(loaded: Loaded | None) -> TaskWriter:
-    """What the first evaluation tool that takes written tasks writes them with."""
+    """The writer of the first evaluation tool that takes written tasks."""
     tools = loaded.evaluations if loaded is not None else installed_tools().evaluation
     for tool in tools:
         if tool.task_writer is not None:

@@ -15,7 +15,7 @@ __all__ = ["refuse_stale"]
 
 
 def refuse_stale(loaded: Loaded, options: LoopOptions) -> Blueprint:
-    """What the plan asks for, if scaffolding now would write no file of the selected runs; edited files do not count.
+    """The plan's blueprint, if scaffolding now would write no file of the selected runs; edited files do not count.
 
     Raises:
         PlanError: a selected run cannot be scaffolded.

@@ -28,7 +28,7 @@ _REQUEST = "scheduler's answer"
 
 
 def scheduler_checks(blueprint: Blueprint) -> Iterator[DeepCheck]:
-    """One check per distinct request; without a scheduler one that says so."""
+    """One check per distinct request; without a scheduler a single one, which names that reason."""
     runs: dict[Resources, list[str]] = {}
     for job in blueprint.jobs:
         runs.setdefault(job.resources, []).append(job.run)

@@ -29,7 +29,7 @@ __all__ = ["SpotCheckOptions", "SpotCheckReport", "SpotRow", "spot_check"]
 
 @dataclass(frozen=True, kw_only=True)
 class SpotCheckOptions:
-    """What is asked, and how.
+    """The questions, and how they are asked.
 
     Attributes:
         prompts: a person's own inputs, each of which is put into the plan's prompt; empty for samples of the task.

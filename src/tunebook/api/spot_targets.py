@@ -23,7 +23,7 @@ __all__ = ["Target", "choose_run", "choose_target", "chosen_task", "training_sta
 
 @dataclass(frozen=True)
 class Target:
-    """What is asked.
+    """The model that is asked.
 
     Attributes:
         context: as the evaluation tool of the task sees the experiment.
@@ -58,7 +58,7 @@ def chosen_task(loaded: Loaded, run: Run, name: str) -> EvaluationTask:
     """The task with this name; without a name the first one on which the run is evaluated.
 
     Raises:
-        UsageError: there is none.
+        UsageError: nothing fits.
     """
     plan = loaded.context.plan
     if not plan.tasks:

@@ -68,7 +68,7 @@ def read_metrics(path: Path, *, most: int = MOST_RECORDS) -> Metrics:
     """Reads the whole log line by line; a log that is missing or cannot be read is empty.
 
     Args:
-        most: lines behind so many records are not read and count as unreadable.
+        most: lines after so many records are not read and count as unreadable.
     """
     try:
         return parse_metrics(read_lines(path, longest=_LONGEST_LINE), most=most)

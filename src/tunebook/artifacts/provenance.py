@@ -28,7 +28,7 @@ class RecordedSetting:
 
 @dataclass(frozen=True)
 class JobProvenance:
-    """What the record says about one job's environment and settings.
+    """One job's environment and settings, as they were recorded.
 
     Attributes:
         job: the job's name.

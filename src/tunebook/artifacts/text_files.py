@@ -30,8 +30,8 @@ def read_document(path: str | os.PathLike[str]) -> Any:
     """Returns the value of a JSON file that a job wrote; ``None`` for a missing one.
 
     Raises:
-        OSError: it cannot be read, is no regular file, or has more bytes.
-        ValueError: it is no JSON.
+        OSError: it cannot be read, is not a regular file, or has more bytes.
+        ValueError: it is not JSON.
     """
     text = read_readable(path, most=MOST_DOCUMENT_BYTES)
     return None if text is None else parse_json(text)

@@ -55,7 +55,7 @@ def register(app: typer.Typer) -> None:
 
 
 def check_data(report: api.CheckReport) -> dict[str, Any]:
-    """What was checked, for ``--json``."""
+    """The result, for ``--json``."""
     plan = report.plan
     return {
         "experiment": str(report.experiment),

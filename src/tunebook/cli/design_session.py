@@ -114,7 +114,7 @@ class _Session:
             self.answers["evaluate-epochs"] = [_text(message, "last", check=_problem("evaluate-epochs"))]
 
     def _hypotheses(self) -> None:
-        """What the person expects, while no result can have an influence on it."""
+        """Asks for the person's expectations, while no result can influence them."""
         if not self.read().design.hypotheses:
             message = "What do you expect? Such as H1: lora_rank = 64 > lora_rank = 8 (empty: nothing)"
             self._each("hypothesis", message, "Anything else?", "nothing")

@@ -70,7 +70,7 @@ def _show(report: api.ExportReport, *, every: bool) -> None:
 
 
 def _left_out(report: api.ExportReport, *, every: bool) -> Iterator[str]:
-    """What is only described: a line for each, with its size."""
+    """The files that are only described: a line for each, with its size."""
     lines = []
     for item in report.left_out:
         size = size_text(item.size) if item.files else "not found here"

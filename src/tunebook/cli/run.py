@@ -216,7 +216,7 @@ def _show_preview(preview: api.Preview) -> None:
 
 
 def preview_data(preview: api.Preview) -> dict[str, Any]:
-    """What a run would do, for ``--json``."""
+    """The preview of a run, for ``--json``."""
     return {
         "to_run": list(map(_previewed, preview.to_run)),
         "watched": list(map(_previewed, preview.watched)),

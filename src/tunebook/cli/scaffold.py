@@ -114,7 +114,7 @@ def _show(report: api.ScaffoldReport, *, every: bool) -> None:
 
 
 def scaffold_data(report: api.ScaffoldReport) -> dict[str, Any]:
-    """What was written, for ``--json``."""
+    """The result, for ``--json``."""
     return {
         "experiment": str(report.experiment),
         "name": report.name,

@@ -85,7 +85,7 @@ def _listed(text: str | None) -> tuple[str, ...]:
     try:
         found = parse_json(text)
     except ValueError as error:
-        raise UsageError(f"`--choices` is no JSON list: {error}", hint='write \'["A, B", "C"]\'') from None
+        raise UsageError(f"`--choices` is not a JSON list: {error}", hint='write \'["A, B", "C"]\'') from None
     if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
         raise UsageError("`--choices` is not a list of texts", hint='write \'["A, B", "C"]\'')
     return tuple(found)

@@ -47,7 +47,7 @@ class License:
 def read_authors(text: str) -> tuple[Author, ...]:
     """``Ada Lovelace (0000-0002-1825-0097, University of London); Grace Hopper`` as authors.
 
-    Authors are separated by semicolons, otherwise by commas or ``and``. What is in parentheses belongs to the author:
+    Authors are separated by semicolons, otherwise by commas or ``and``. Parentheses belong to the author:
     an ORCID iD, and an affiliation.
     """
     separator = _SEMICOLONS if _SEMICOLONS.search(text) else _COMMAS

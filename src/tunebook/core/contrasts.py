@@ -72,7 +72,7 @@ def _label(hypothesis: Hypothesis) -> str:
 
 
 def resolve(plan: Plan, hypothesis: Hypothesis) -> Contrast:
-    """What a hypothesis compares in this plan.
+    """The contrast that a hypothesis means in this plan.
 
     Raises:
         HypothesisError: the plan has no such thing, or several.

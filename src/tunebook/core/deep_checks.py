@@ -33,7 +33,7 @@ class Ask(Protocol):
 
 @dataclass(frozen=True)
 class DeepResult:
-    """What a deep check found.
+    """The result of a deep check.
 
     Attributes:
         figure: what was measured, as a person reads it: ``max difference 3e-7``.

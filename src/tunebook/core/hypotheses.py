@@ -54,7 +54,7 @@ class Margin:
 
 
 class TermKind(Enum):
-    """What a term names."""
+    """The kind of thing that a term names."""
 
     NAME = "name"
     RUN = "run"

@@ -19,7 +19,7 @@ class Scorer(StrEnum):
 
     @property
     def meaning(self) -> str:
-        """What it does, as the end of the sentence "a scorer that …"."""
+        """Its meaning, as the end of the sentence "a scorer that …"."""
         return _MEANINGS[self]
 
     @property

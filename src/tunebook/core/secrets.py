@@ -30,7 +30,7 @@ KNOWN_TOKEN = re.compile(
 def literal_secret(command: str) -> str:
     """What in a shell command is a secret in plain text: a variable's name, or ``a token``; empty if nothing is.
 
-    A value that the shell reads when the command runs (``$(cat ~/.token)``, ``$TOKEN``) or a path is no secret.
+    A value that the shell reads when the command runs (``$(cat ~/.token)``, ``$TOKEN``) or a path is not a secret.
     """
     for name, value in _ASSIGNMENT.findall(command):
         if _is_secret(name, value) or KNOWN_TOKEN.search(value):

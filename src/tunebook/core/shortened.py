@@ -28,7 +28,7 @@ def named(names: Sequence[str]) -> str:
 
 
 def first_lines(lines: Sequence[str], most: int | None, *, more: str, shown: int | None = None) -> list[str]:
-    """All lines if there are at most ``most`` (``None`` is no limit); otherwise the first ones and how many follow.
+    """All lines if there are at most ``most`` (``None`` means no limit); otherwise the first ones and how many follow.
 
     Args:
         more: what the other lines are and how to see them, such as ``runs: `--all` lists them``.

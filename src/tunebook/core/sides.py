@@ -119,7 +119,7 @@ class Sides:
         return candidates[0][2]
 
     def candidates(self, name: str) -> list[tuple[str, str, _Names]]:
-        """What a name may mean: how to write it without doubt, the key of the setting that it gives, and its runs."""
+        """The meanings of a name: how to write it without doubt, the key of the setting that it gives, and its runs."""
         found: list[tuple[str, str, _Names]] = []
         runs = tuple(run for run in self.runs if name in {run, self.directories[run]})
         if runs:

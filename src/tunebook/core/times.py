@@ -22,7 +22,7 @@ def local_text(time: str, *, otherwise: str | None = None) -> str:
     """A time in ISO 8601 as people read it.
 
     Args:
-        otherwise: what is returned for a text that is no time or names no offset; by default the text itself.
+        otherwise: what is returned for a text that is not a time or names no offset; by default the text itself.
     """
     moment = _moment(time)
     if moment is None:
@@ -31,7 +31,7 @@ def local_text(time: str, *, otherwise: str | None = None) -> str:
 
 
 def local_iso(time: str) -> str:
-    """A time in ISO 8601 with this machine's offset; the text itself if it is no time, or names no offset."""
+    """A time in ISO 8601 with this machine's offset; the text itself if it is not a time, or names no offset."""
     moment = _moment(time)
     return time if moment is None else moment.astimezone().isoformat(timespec="seconds")
 

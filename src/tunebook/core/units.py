@@ -36,7 +36,7 @@ _UNCLEAR = re.compile(
 )
 
 
-_LONGEST_MIN = 1e9  # two thousand years; more is no time of a job
+_LONGEST_MIN = 1e9  # two thousand years; more is not a time of a job
 
 
 def megabytes(text: str) -> float:

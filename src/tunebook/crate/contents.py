@@ -206,7 +206,7 @@ def _matches(name: str, pattern: str) -> bool:
 
 
 def _unknown(experiment: ExportedExperiment, taken: set[str]) -> Iterator[str]:
-    """What is directly in the experiment's directory and not in the crate."""
+    """The entries of the experiment's directory that are not in the crate."""
     folders = {path.partition("/")[0] for path in taken if "/" in path} | {ANALYSIS, STATE_DIRECTORY}
     data = {str(path) for path in (*experiment.data.values(), *experiment.models.values())}
     for entry in sorted(Path(experiment.root).iterdir()):

@@ -72,7 +72,7 @@ class Graph:
         root["license"] = self._license(read_license(plan.license.text) if plan.license else _NO_LICENSE)
 
     def context(self, identifier: str, properties: Mapping[str, Any]) -> dict[str, str]:
-        """Adds an entity that is no file, and returns the reference to it."""
+        """Adds an entity that is not a file, and returns the reference to it."""
         from rocrate.model import ContextEntity
 
         self._crate.add(ContextEntity(self._crate, identifier, properties=dict(properties)))

@@ -17,7 +17,7 @@ __all__ = ["Content", "CrateFile", "CrateOptions", "ExportedExperiment", "Findin
 
 
 class Kind(Enum):
-    """What a file of an experiment is; the value is the noun for people, which takes an s for several."""
+    """The kind of a file; the value is the noun for people, which takes an s for several."""
 
     PLAN = "plan"
     SITE = "file with site settings"
@@ -59,7 +59,7 @@ class CrateOptions:
 
 @dataclass(frozen=True)
 class ExportedExperiment:
-    """What is exported.
+    """The experiment to export.
 
     Attributes:
         site: the file with the site settings in effect, wherever it is; ``None`` without one.
@@ -97,11 +97,11 @@ class ExportedExperiment:
 
 @dataclass
 class Findings:
-    """What a person should know of an export.
+    """Facts about an export that a person should know.
 
     Attributes:
         unknown: files that tunebook does not know, and did not include; directories end with a slash.
-        unnamed: files whose names are no UTF-8, which no archive can name.
+        unnamed: files whose names are not UTF-8, which no archive can name.
         vanished: files that were removed while the export ran.
         unsearched: files that could not be searched for secrets.
         redacted: files from which secrets were removed.

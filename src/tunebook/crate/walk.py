@@ -56,7 +56,7 @@ def plain_files(folder: str, *, within: str) -> Iterator[str]:
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:
-    """What a directory has but hidden names; empty if it is missing."""
+    """The entries of a directory without hidden ones; empty if it is missing."""
     try:
         with os.scandir(folder) as found:
             entries = [entry for entry in found if not entry.name.startswith(".") and entry.name != "__pycache__"]

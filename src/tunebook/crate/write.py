@@ -26,7 +26,7 @@ from tunebook.errors import VerificationError
 
 __all__ = ["write_crate"]
 
-_BEGINNING = 1 << 13  # bytes, in which a file that is no text has a zero
+_BEGINNING = 1 << 13  # bytes, in which a file that is not text has a zero
 
 
 def write_crate(
@@ -73,7 +73,7 @@ class _Writer:
 
     @property
     def content(self) -> Content:
-        """What was written so far."""
+        """The content that was written so far."""
         return Content(self._kinds.total(), self._size, dict(self._kinds))
 
     def copy(self, file: CrateFile) -> None:

@@ -119,7 +119,7 @@ class DemoPlan:
         )
 
     def _question(self) -> str:
-        """What the runs can answer."""
+        """The question that the runs can answer."""
         head = f"How well does a 135M model learn to capitalize a word from {self.splits['train']} examples"
         if len(self.learning_rates) == 1:
             return f"{head}, and does the LoRA rank matter?"

@@ -23,7 +23,7 @@ _LARGEST = 0.5  # above a score of 50 %
 
 
 def power_sentences(plan: Plan, samples: Mapping[str, int | None]) -> Iterator[str]:
-    """What can be shown with a power of 80 % at the plan's corrected level.
+    """Sentences about the differences that a power of 80 % shows at the plan's corrected level.
 
     Args:
         samples: task to its number of samples; ``None`` where it is not known.

@@ -268,7 +268,7 @@ def with_absolute_paths(design: Design, here: Path) -> Design:
         return factor
 
     def located(task: EvaluationTask) -> EvaluationTask:
-        # A name without an ending is no file: a benchmark, or a task of a package.
+        # A name without an ending is not a file: a benchmark, or a task of a package.
         script = at(task.script) if Path(task.script).suffix else task.script
         return replace(task, script=script, dataset=at(task.dataset or "") or None)
 

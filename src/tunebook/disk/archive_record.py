@@ -73,7 +73,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class ArchiveRecord:
-    """What an archive says of itself.
+    """An archive's own record.
 
     Attributes:
         exported: ISO 8601 with the time zone.
@@ -87,7 +87,7 @@ class ArchiveRecord:
 
 
 def archive_text(record: ArchiveRecord) -> str:
-    """The text of the file; a job a line."""
+    """The text of the file, with one line per job."""
     jobs = [asdict(job) | {"state": job.state.value, "slurm": dict(job.slurm)} for job in record.jobs]
     document = {
         _SCHEMA.key: _SCHEMA.version,
@@ -104,7 +104,7 @@ def _lines(documents: Sequence[Mapping[str, Any]]) -> str:
 
 
 def read_archive_record(experiment: Path) -> ArchiveRecord | None:
-    """Reads the record; ``None`` for an experiment that is no archive.
+    """Reads the record; ``None`` for an experiment that is not an archive.
 
     Raises:
         DamagedError: it cannot be read.
@@ -124,7 +124,7 @@ def read_archive_record(experiment: Path) -> ArchiveRecord | None:
 
 
 def refuse_archive(experiment: Path, what: str) -> None:
-    """Accepts an experiment that is no archive.
+    """Accepts an experiment that is not an archive.
 
     Args:
         what: the command that an archive cannot be given to.

@@ -22,7 +22,7 @@ _OVERLAP = 1 << 12  # bytes; no secret is longer
 
 @dataclass(frozen=True)
 class Copied:
-    """What was written of a file: its size in bytes, and the SHA-256 of its content in hexadecimal."""
+    """A copied file: its size in bytes, and the SHA-256 of its content in hexadecimal."""
 
     size: int
     sha256: str

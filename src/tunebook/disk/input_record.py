@@ -59,14 +59,14 @@ class InputRecord:
         return {"sha256": digest, "path": job.inputs[number], "text": self.text(job, number)}
 
     def get(self, digest: str) -> RecordedInput | None:
-        """What was recorded for a digest."""
+        """The input that was recorded for a digest."""
         document = self._documents.get(digest)
         if document is None or "path" not in document or "text" not in document:
             return None
         return RecordedInput(str(document["path"]), str(document["text"]))
 
     def text(self, job: Job, number: int) -> str:
-        """What an input's digest is made of today; empty for a data file, a long text, and if it cannot be read."""
+        """The text of today's digest of an input; empty for a data file, a long text, and if it cannot be read."""
         try:
             material = self._reader.material(job, number)
         except OSError:

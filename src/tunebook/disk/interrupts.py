@@ -41,7 +41,7 @@ class Interrupted(KeyboardInterrupt):
 
 @dataclass
 class _State:
-    """What the handler knows.
+    """The state of the handler.
 
     Attributes:
         first: the first signal that arrived; 0 if none did.

@@ -15,7 +15,7 @@ from tunebook.disk.schema import LineSchema
 __all__ = ["LONGEST_LINE", "KeyedDocuments", "read_documents"]
 
 LONGEST_LINE = 1 << 24
-"""The bytes of a line that is read; a longer one is no document of tunebook's."""
+"""The bytes of a line that is read; a longer one is not a document of tunebook's."""
 
 
 def _whole_lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
@@ -33,7 +33,7 @@ def _whole_lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 
 def read_documents(path: Path) -> Iterator[Any]:
-    """The documents in their order; lines that are no JSON are left out, and so is a file that cannot be read."""
+    """The documents in their order; lines that are not JSON are left out, and so is a file that cannot be read."""
     for _, document in _placed_documents(path):
         yield document
 

@@ -252,7 +252,7 @@ class LedgerReader:
 
 
 class _Submission:
-    """What the lines of one submission say together; its entry is made when somebody asks for it."""
+    """The lines of one submission together; its entry is made when somebody asks for it."""
 
     __slots__ = ("_cancelled", "_entry", "_interruptions", "_number", "_submitted", "_values")
 
@@ -287,7 +287,7 @@ def _document(line: bytes) -> Any:
 
 
 def _values(document: Any, version: int) -> dict[str, Any] | None:
-    """The values of an event's line, of the types that :class:`Event` has; ``None`` if it is no event."""
+    """The values of an event's line, of the types that :class:`Event` has; ``None`` if it is not an event."""
     try:
         document = _SCHEMA.upgraded(document, version)
         values = {key: _OF_FIELD[key](value) for key, value in document.items() if key in _OF_FIELD}

@@ -79,7 +79,7 @@ def _damage(text: str, error: Exception) -> str:
 
 
 def rescued_manifest(experiment: Path) -> tuple[Manifest, str]:
-    """Reads the manifest; moves one that cannot be read aside, so that scaffolding makes it again, and says so.
+    """Reads the manifest; moves one that cannot be read aside, so that scaffolding makes it again, with a warning.
 
     Raises:
         NewerFormatError: a newer tunebook wrote it.

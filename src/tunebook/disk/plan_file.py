@@ -8,7 +8,7 @@ somebody saved in between, what came out is newer than what was put in, and goes
 meanwhile, until what comes out is what was put in last.
 
 After: an editor that opened the plan before the exchange writes into the version that came out. That one is looked at
-for some seconds. If it changes, it is the person's, and is put back itself, so that the editor goes on writing into the
+for some seconds. If it changes, it is the person's, and is put back itself, so that the editor keeps writing into the
 plan. Where two saves met, the later one becomes the plan, and the earlier one is kept beside it with a warning.
 
 Symbolic links inside the experiment are written through, those that lead out are refused. Owner, group, mode, access
@@ -97,7 +97,7 @@ class PlanFile:
         Raises:
             LinkError: the plan leads out of the experiment.
             OSError: it is missing, or cannot be written.
-            UnicodeDecodeError: the plan is no text.
+            UnicodeDecodeError: the plan is not text.
         """
         target = self._replaced.place(self._path)
         self._look_after(target)
@@ -231,7 +231,7 @@ class PlanFile:
                 written = look(entry.path)
             except OSError:
                 kept = self._replaced.keep_as_it_is(entry.path)
-                self._warn(f"something that is no file was {PLAN_FILE} for a moment: it is now {kept}")
+                self._warn(f"something that is not a file was {PLAN_FILE} for a moment: it is now {kept}")
                 return
             there = look(target)
             if written is None:

@@ -44,7 +44,7 @@ def read_text(path: str | os.PathLike[str], *, most: int = MOST_BYTES) -> str | 
         most: bytes that the file may have.
 
     Raises:
-        OSError: it cannot be read, is no regular file, or is longer.
+        OSError: it cannot be read, is not a regular file, or is longer.
     """
     content = read_bytes(path, most=most)
     return None if content is None else content.decode("utf-8", "surrogateescape")
@@ -54,8 +54,8 @@ def read_json(path: str | os.PathLike[str], *, most: int = MOST_BYTES) -> Any:
     """Returns the value of a JSON file; ``None`` for a missing file.
 
     Raises:
-        OSError: it cannot be read, is no regular file, or is longer.
-        ValueError: it is no JSON, or nested too deeply.
+        OSError: it cannot be read, is not a regular file, or is longer.
+        ValueError: it is not JSON, or nested too deeply.
     """
     text = read_text(path, most=most)
     return None if text is None else parse_json(text)
@@ -82,7 +82,7 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     """Opens a file for reading piece by piece.
 
     Raises:
-        OSError: it is missing, cannot be read, or is no regular file.
+        OSError: it is missing, cannot be read, or is not a regular file.
     """
     handle, _ = _opened(path)
     return os.fdopen(handle, "rb")

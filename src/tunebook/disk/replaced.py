@@ -2,7 +2,7 @@
 
 A program that opened the plan before it was replaced still writes into the replaced version. So each is kept for some
 seconds. Its name says what it was when it was replaced: the folder needs no other record, and outlives a process that
-was killed between two steps. Texts are told by their digests there: a copy of the folder has other inodes and times.
+was killed between two steps. Digests identify the texts there: a copy of the folder has other inodes and times.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ class ReplacedPlans:
         return kept
 
     def keep_as_it_is(self, path: Path) -> Path:
-        """Keeps what is no regular file."""
+        """Keeps something that is not a regular file."""
         kept = self._free_name()
         path.rename(kept)
         return kept

@@ -17,7 +17,7 @@ _STATE, _START = 0, 19  # fields of /proc/PID/stat behind the program's name
 
 @dataclass(frozen=True)
 class ProcessFacts:
-    """What the system says of a process.
+    """The system's facts about a process.
 
     Attributes:
         state: one letter, ``Z`` for a process that has ended and is not yet collected.

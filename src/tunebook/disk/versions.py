@@ -1,4 +1,4 @@
-"""Versions of one file: how two of them are told apart, and how a new one gets the attributes of the old one."""
+"""Versions of one file: how two of them are distinguished, and how a new one gets the attributes of the old one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Mark:
         """Does the inverse of ``str``.
 
         Raises:
-            ValueError: it is no mark.
+            ValueError: it is not a mark.
         """
         inode, size, mtime_ns = map(int, text.split("-"))
         return cls(inode, size, mtime_ns)

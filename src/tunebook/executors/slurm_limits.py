@@ -13,7 +13,7 @@ from tunebook.slurm.refusals import Refusal, kind_of_refusal
 __all__ = ["Request", "SlurmLimits", "request_of"]
 
 _MOST_ENDED = 3
-"""A refusal without a reason is no full queue if so many jobs have ended since, and left no room."""
+"""A refusal without a reason does not mean a full queue if so many jobs have ended since, and left no room."""
 _MOST_TRIES = 10
 """A limit that is reached with nothing in the queue may be one of submissions in an hour: it is waited for so long."""
 _MOST_TRIES_WHEN_FULL = 120

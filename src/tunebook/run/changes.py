@@ -100,7 +100,7 @@ def _settings(text: str) -> Mapping[str, str]:
 
 
 def _moved(before: str, now: str) -> Iterator[str]:
-    """What a person should know about a data set or a model that the job now reads in another place."""
+    """Words about a data set or a model that the job now reads in another place."""
     old, new = before.rpartition("/")[2], now.rpartition("/")[2]
     if old != new:
         yield f"it was {old}"

@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 _ORDER = (JobState.FAILED, JobState.UNKNOWN, JobState.RUNNING, JobState.PENDING, JobState.COMPLETED)
-"""What a person should see first."""
+"""The order in which a person should see jobs."""
 COUNTED = (JobState.COMPLETED, JobState.FAILED, JobState.UNKNOWN, JobState.RUNNING, JobState.PENDING)
 """The order of counts."""
 

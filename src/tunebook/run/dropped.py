@@ -1,4 +1,4 @@
-"""Jobs whose executor let them wait for others: whether they were dropped with those, or are to be judged later."""
+"""Jobs whose executor let them wait for others: whether they were dropped with those, or wait for their own verdict."""
 
 from __future__ import annotations
 

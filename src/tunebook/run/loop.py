@@ -38,7 +38,7 @@ _AWAY = (TimeoutError, ConnectionError, subprocess.TimeoutExpired)
 
 @dataclass(frozen=True, kw_only=True)
 class Hooks:
-    """What a caller adds to a run.
+    """A caller's additions to a run.
 
     Attributes:
         remedy: gets each job that has failed, may change its files so that it can succeed, and returns what it changed.

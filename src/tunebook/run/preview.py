@@ -33,7 +33,7 @@ class PreviewedJob:
 
 @dataclass(frozen=True)
 class Preview:
-    """What a run does with the selected jobs.
+    """The preview of a run: the selected jobs by what happens to them.
 
     Attributes:
         to_run: jobs that are submitted, now or when those that they need are completed.

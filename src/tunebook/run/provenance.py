@@ -159,7 +159,7 @@ def _inputs(job: Job, digests: InputDigests) -> Iterator[dict[str, str]]:
 
 
 def _read(path: Path) -> Any:
-    """What a job left, as it is; ``None`` if it is missing or unreadable."""
+    """A document that a job left, as it is; ``None`` if it is missing or unreadable."""
     try:
         return read_document(path)
     except (OSError, ValueError):

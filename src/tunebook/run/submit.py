@@ -370,7 +370,7 @@ class Submitter:
             raise unrecorded
 
     def _record_cancelling(self, jobs: Sequence[JobInRun]) -> OSError | None:
-        """Records that these jobs are to be cancelled; returns the error if that is impossible."""
+        """Records the cancelling of these jobs in advance; returns the error if that is impossible."""
         if not jobs:
             return None
         try:

@@ -32,7 +32,7 @@ _LONGEST = 300  # characters of a program's output in a message
 
 @dataclass(frozen=True)
 class Use:
-    """What the settings name an environment for.
+    """The purpose for which the settings name an environment.
 
     Attributes:
         key: the setting that names it: ``training``, ``evaluation`` or ``environment.trl``.

@@ -13,7 +13,7 @@ from tunebook.errors import NoSlurmError, SlurmError, ToolError
 __all__ = ["ANSWER_S", "ask", "call", "complaint", "configuration", "environment_outside_slurm", "read_settings"]
 
 ANSWER_S = 60.0
-"""The longest that a program may take, where nothing else is said."""
+"""The longest that a program may take, unless a caller names another time."""
 _FOREIGN = ("SLURM_", "SBATCH_", "SQUEUE_", "SACCT_", "SCANCEL_", "SINFO_", "SCONTROL_")
 _KEPT = {"SLURM_CONF", "SLURM_JWT"}
 _PREFIX = re.compile(r"^\w+: (error: |fatal: )?")

@@ -9,7 +9,7 @@ __all__ = ["Refusal", "kind_of_refusal"]
 
 
 class Refusal(Enum):
-    """What a refusal means."""
+    """The meaning of a refusal."""
 
     FULL = "the queue takes no more of this person's jobs now"
     NO_ANSWER = "the controller did not answer: the job may have been taken"
@@ -31,7 +31,7 @@ _FINAL = (
     r"invalid|not valid|not permitted|not allowed|not available|can ?not be satisfied|denied|unrecognized|unsupported"
     r"|no such|is missing|unable to open|dependency problem|more processors requested|must (be )?specif|unknown"
 )
-# The first that fits: a limit of jobs may be told as "not allowed", a time limit as "invalid", and a controller that
+# The first that fits: a limit of jobs may be worded "not allowed", a time limit as "invalid", and a controller that
 # is away as an "unknown host".
 _PATTERNS = {
     Refusal.FULL: _FULL,

@@ -34,7 +34,7 @@ class Installed:
 
 @dataclass(frozen=True)
 class Fit:
-    """What does not fit a tool: errors against tunebook's own ranges, warnings against what packages require."""
+    """Misfits of a tool: errors against tunebook's own ranges, warnings against the packages' requirements."""
 
     errors: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()

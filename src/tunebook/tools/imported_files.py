@@ -53,7 +53,7 @@ def _files_of(names: tuple[str, ...], root: Path) -> Iterator[Path]:
 
 
 def _imported_names(file: Path) -> tuple[tuple[int, tuple[str, ...]], ...]:
-    """What the file imports: the number of leading dots, and the names."""
+    """The imports of a file: the number of leading dots, and the names."""
     try:
         identity = file.stat()
         return _parsed(file, identity.st_mtime_ns, identity.st_size)

@@ -18,7 +18,7 @@ __all__ = ["NewTask", "TaskWriter"]
 
 @dataclass(frozen=True, kw_only=True)
 class NewTask:
-    """A task that is to be written.
+    """A task to write.
 
     Attributes:
         name: of the task, its function and its file; a plain Python name.
@@ -41,7 +41,7 @@ class NewTask:
 
 
 class TaskWriter(Protocol):
-    """What an evaluation tool needs to write tasks."""
+    """The part of an evaluation tool that writes tasks."""
 
     def problems(self, task: NewTask, plan: Plan | None) -> Iterator[Problem]:
         """Why this task could not be evaluated, or not in this plan; ``None`` where there is no plan yet."""

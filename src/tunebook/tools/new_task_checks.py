@@ -33,7 +33,7 @@ def target_problems(scorer: Scorer, choices: Sequence[str], answers: Sequence[An
     if scorer is Scorer.NUMERIC:
         message, hint = f"the target `{text}` is not a number", "correct it, or choose another scorer"
     elif scorer.has_choices:
-        message = f"the target `{text}` is none of the choices {', '.join(choices)}"
+        message = f"the target `{text}` is not one of the choices {', '.join(choices)}"
         hint = "name every choice with `--choices`, or choose another scorer"
     else:
         message, hint = "the target is empty: every answer includes it", "correct it, or remove the example"

@@ -86,7 +86,7 @@ class LoggedMetric:
     Attributes:
         name: as the log names it, such as ``accuracy`` or ``rmse``.
         is_mean: whether it is the plain mean of the samples' values, so that an analysis can compare it with its own.
-        note: for a metric that is no such mean, how it is made, as the end of a sentence that begins with "the log".
+        note: for a metric that is not such a mean, how it is made, as the end of a sentence that begins with "the log".
     """
 
     name: str
@@ -109,7 +109,7 @@ class LogHeader:
         commit: the git commit that the log names, of the repository ``origin``.
         packages: version by package, as far as the log names them.
         metrics: for each measure the numbers that the log itself gives, the log's headline first, without standard
-            errors. Those that are no mean of samples too; an analysis shows them and does not compare them.
+            errors. So are those that are not a mean of samples; an analysis shows them and does not compare them.
         directions: for measures of which the log says it, which values are better.
         reducer: how the repetitions of a sample became one value, such as ``max``; empty if nothing was repeated.
     """

@@ -23,8 +23,8 @@ _Column = tuple[str | None, ...]
 def metadata_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, _Column]:
     """The samples' own metadata as text by column, for what tells samples apart: groups and numbers.
 
-    Left out are values that are no scalars, columns that are equal for all samples, and texts of which nearly every
-    sample has its own: they are no groups.
+    Left out are values that are not scalars, columns that are equal for all samples, and texts of which nearly every
+    sample has its own: they are not groups.
 
     Args:
         rows: each sample's metadata.

@@ -18,7 +18,7 @@ QUESTIONS = "questions.json"
 
 @dataclass(frozen=True)
 class Questions:
-    """What a model is asked outside of its evaluations.
+    """The questions to a model outside of its evaluations.
 
     Attributes:
         inputs: a person's own, which are put into the plan's prompt; empty for samples of the task.

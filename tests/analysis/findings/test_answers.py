@@ -128,7 +128,7 @@ def test_letters_are_missing_in_every_run_where_one_run_has_numbers() -> None:
             LoggedMetric("mean", 1.75, is_mean=True),
             "it counts the letters or texts of 2 answers as numbers",
         ),
-        ({}, LoggedMetric("rmse", 3.2), "it is no mean over the samples"),
+        ({}, LoggedMetric("rmse", 3.2), "it is not a mean over the samples"),
         (
             {},
             LoggedMetric("mean", 0.25, note="it gives each of its 2 benchmarks the same weight"),

@@ -69,7 +69,7 @@ class Figure:
 
     @property
     def filter_note(self) -> str:
-        """What the filter of the report's table of runs does to this figure."""
+        """The effect of the filter in the report's table of runs on this figure."""
         if not self.spec:
             return ""
         follows = [_is_filtered(layer) for layer in self.spec["layer"]]

@@ -60,7 +60,7 @@ def _figure(scores: TaskScores, effect: Effect, suffix: str) -> Figure:
 
 
 def _lines(scores: TaskScores, rows: list[Row], across: FactorUse, down: FactorUse) -> Spec:
-    """The cell means as points on lines, a few pixels beside each other, so that intervals can be told apart."""
+    """The cell means as points on lines, a few pixels beside each other, so that intervals do not overlap."""
     levels = [level for level in down.levels if any(row["down"] == level for row in rows)]
     for row in rows:
         row["line"] = levels.index(row["down"])

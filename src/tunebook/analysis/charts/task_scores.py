@@ -58,7 +58,7 @@ class TaskScores:
         return f"{self.measure} ({self.task.headline.reading})"
 
     def verdict(self, difference: float, *, significant: bool) -> str:
-        """What a tested difference from the base model says."""
+        """The verdict on a tested difference from the base model."""
         if not significant or difference == 0:
             return _UNDETECTED
         if not self.task.headline.has_direction:
@@ -105,7 +105,7 @@ class TaskScores:
         return [item for item in items if (item.task, item.measure) == (self.task.name, self.measure)]
 
     def shown_of(self, found: Iterable[str]) -> tuple[set[str], str]:
-        """Of these runs all while their lines can be told apart, otherwise the base models and the best run.
+        """All of these runs as long as their lines can be distinguished, otherwise the base models and the best run.
 
         Returns:
             The runs, and the sentence on those that are left out, for the caption.

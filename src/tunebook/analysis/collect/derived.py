@@ -113,7 +113,7 @@ def _absolute_errors(found: Numbers) -> _Column:
 
 
 def _parsed(found: Numbers) -> _Column:
-    """1 for each answer with a number, 0 for each without one; an answer whose target is no number does not count."""
+    """1 for each answer with a number, 0 for each without one; answers without a numeric target do not count."""
     values = [1.0] * len(found.places) + [0.0] * len(found.unparsed)
     return _column(found.answers, (*found.places, *found.unparsed), values)
 

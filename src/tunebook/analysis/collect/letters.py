@@ -1,4 +1,4 @@
-"""Letters among numbers: a scorer that gives numbers means by a letter that there is none."""
+"""Letters among numbers: a scorer that gives numbers writes a letter for a missing one."""
 
 from __future__ import annotations
 

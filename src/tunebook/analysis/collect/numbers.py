@@ -110,7 +110,7 @@ def read_numbers(samples: Samples, scorer: str) -> Numbers:
 
 
 def _predictions(samples: Samples, scorer: str) -> list[float | None]:
-    """What the scorer found, where it says that; otherwise the first number of each answer."""
+    """The numbers that the scorer found, if it names them; otherwise the first number of each answer."""
     given = samples.score_metadata.get(f"{scorer}/{PREDICTED}")
     if given is None:
         return [first_number(answer) for answer in samples.answers]

@@ -1,6 +1,6 @@
 """Reads the predicted probability of an outcome, and the outcome, of each sample out of a scorer's metadata.
 
-``docs/reference/measures.md`` is the contract that scorers follow. What does not follow it is unusable, and is
+``docs/reference/measures.md`` is the contract that scorers follow. A sample that breaks it is unusable, and is
 counted with its reason: nothing is guessed.
 """
 

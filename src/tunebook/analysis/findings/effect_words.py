@@ -79,7 +79,7 @@ def interval_text(interval: Interval | None, scale: Scale, scope: str = "") -> s
 
 
 def scope_text(generalizes: str) -> str:
-    """What a test was made against, and what it generalizes to."""
+    """The variation that a test was made against, and the scope of its result."""
     if generalizes == "seeds":
         return f"tested against the variation between seeds: {TO_RETRAINING}"
     return f"tested over samples: {TO_SAMPLES}"

@@ -63,7 +63,7 @@ def _opposite(item: HypothesisResult) -> str:
 
 
 def _compatible(item: HypothesisResult) -> str:
-    """What the data do not exclude; after the correction an interval may exclude it."""
+    """The values that the data leave possible; after the correction an interval may exclude some."""
     if item.is_against:
         opposite = (
             "the difference is smaller than claimed" if item.margin else "the difference is in the other direction"

@@ -155,7 +155,7 @@ def _range(results: MeasureResults) -> str:
 
 
 def _noun(results: MeasureResults) -> str:
-    """What is ranked."""
+    """The noun for what is ranked."""
     return "setting" if _has_replicates(results) else "run"
 
 

@@ -37,7 +37,7 @@ def answer_of_aggregate(analysis: Analysis, task: TaskUse) -> str:
 
 
 def in_place_of(task: TaskUse, *, is_answered: bool = True) -> str:
-    """What is tested where the plan's measure cannot be; ``is_answered`` if the answer is about that measure."""
+    """The measure that is tested in place of the plan's; ``is_answered`` if the answer is about the plan's."""
     wanted = task.wanted.name if task.wanted is not None else ""
     where = "everywhere else"
     if not is_answered:

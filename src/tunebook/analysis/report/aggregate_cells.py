@@ -106,7 +106,7 @@ def coverage_blocks(analysis: Analysis, rows: Sequence[RunAggregates]) -> Iterat
 
 
 def wanted_blocks(analysis: Analysis, task: str) -> Iterator[Block]:
-    """What stands for the measure that the plan names, where no single sample has it."""
+    """The blocks about the plan's measure, where no single sample has it."""
     use = analysis.task(task)
     if use.wanted is not None:
         yield Text(

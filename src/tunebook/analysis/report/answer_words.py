@@ -60,7 +60,7 @@ def corrected_text(family: Family | None) -> str:
 
 
 def selection_text(ranking: Sequence[RankedSetting], task: TaskUse, scale: Scale, *, shown: float) -> str:
-    """What the best one has without the luck of having been chosen; empty where that is the value that is shown."""
+    """The best one's value without the luck of having been chosen; empty if that value is shown anyway."""
     for item in ranking:
         if (item.task, item.measure) == (task.name, task.headline.name):
             if item.corrected is None or scale.value(item.corrected) in {scale.value(shown), scale.value(item.value)}:

@@ -44,7 +44,7 @@ def methods_section(analysis: Analysis) -> Section:
 
 
 def methods_of(analysis: Analysis) -> Methods:
-    """What was done in this analysis, sentence by sentence."""
+    """The methods of this analysis, sentence by sentence."""
     keys: list[str] = []
     sentences = [
         *_design(analysis),
@@ -76,7 +76,7 @@ def _design(analysis: Analysis) -> Iterator[str]:
 
 
 def _evaluation(analysis: Analysis) -> Iterator[str]:
-    """What was measured, on how many samples, and how repetitions and missing values count."""
+    """The measures, the numbers of samples, and how repetitions and missing values count."""
     missing = 0
     for task in analysis.tasks:
         finals = list(analysis.final_scores(task.name).values())
@@ -133,7 +133,7 @@ def _intervals(analysis: Analysis, keys: list[str]) -> Iterator[str]:
     used = {method for interval, about in _all_intervals(analysis) for method in _method(interval, about)}
     found = [described(method, INTERVALS, keys) for method in sorted(used)]
     if found:
-        yield f"All intervals are {percent_text(analysis.level)} confidence intervals, if nothing else is said."
+        yield f"All intervals are {percent_text(analysis.level)} confidence intervals, unless stated otherwise."
         yield from (f"{text}." for text in dict.fromkeys(found))
 
 

@@ -25,7 +25,7 @@ __all__ = ["number_blocks"]
 
 _NOTE = (
     "After each run's last evaluated epoch, over the answers that have a number. An answer without one is missing; it "
-    "is no error of 0."
+    "is not an error of 0."
 )
 _MAE = "MAE is the mean absolute error; lower is better."
 _RMSE = "RMSE is the root of the mean squared error, in the unit of the numbers; lower is better."

@@ -57,7 +57,7 @@ def ranking_blocks(analysis: Analysis, scores: TaskScores, number: int) -> Itera
 
 
 def _note(ranked: Sequence[RankedSetting]) -> str:
-    """What the values are, how their differences were corrected, and what these generalize to."""
+    """Explains the values, the correction of their differences, and the scope of these."""
     parts = []
     if any(len(item.runs) > 1 for item in ranked):
         parts.append(_MEANS)

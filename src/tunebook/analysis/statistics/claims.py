@@ -24,7 +24,7 @@ class NoEvidenceError(ValueError):
 
 
 class ClaimKind(Enum):
-    """What is said about the difference."""
+    """The claim about the difference."""
 
     ABOVE = "above"
     BELOW = "below"
@@ -33,7 +33,7 @@ class ClaimKind(Enum):
 
 
 class Evidence(ABC):
-    """What the data say about a difference of two means.
+    """The evidence of the data about a difference of two means.
 
     Attributes:
         difference: the estimate, first minus second.

@@ -55,7 +55,7 @@ class GroupInteraction:
     """Whether a run's difference from another one, on the same samples, is the same in all groups.
 
     Attributes:
-        other: the base model, or the plan's first run where there is none.
+        other: the base model; without one, the plan's first run.
         differences: group to the run's difference there, with its interval.
         n: samples that both runs have, in these groups.
         p: ``None`` where the samples have no spread to test it with.

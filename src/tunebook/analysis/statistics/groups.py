@@ -33,7 +33,7 @@ _GapInterval = Callable[[str, str, float], Interval | None]  # of the highest an
 
 @dataclass(frozen=True)
 class _Subject:
-    """What is compared by group."""
+    """The results that are compared by group."""
 
     task: str
     measure: str

@@ -46,7 +46,7 @@ def logged_value(metrics: Sequence[LoggedMetric], samples: Samples, measure: str
         return Logged(first.value, first.name)
     if first.is_mean:
         return Logged(first.value, first.name, _why_other_mean(first, samples, measure, mean))
-    note = first.note or "it is no mean over the samples"
+    note = first.note or "it is not a mean over the samples"
     means = [metric for metric in own if metric.is_mean]
     if means and (mean is None or not _is_same(means[0].value, mean)):
         why = _why_other_mean(means[0], samples, measure, mean)
@@ -55,7 +55,7 @@ def logged_value(metrics: Sequence[LoggedMetric], samples: Samples, measure: str
 
 
 def _why_other_mean(metric: LoggedMetric, samples: Samples, measure: str, mean: float | None) -> str:
-    """Why a mean in the log is not that of the samples' values: the log counts what is no value."""
+    """Why a mean in the log is not that of the samples' values: the log counts samples without a value."""
     letters, as_zero = _as_counted(samples, measure)
     missing = sum(value is None for value in samples.values[measure])
     texts = len(letters) - len(as_zero) + missing

@@ -58,7 +58,7 @@ def compute_score(key: EvaluationKey, measure: str, samples: Samples, metrics: S
 
 
 def _count_no_answers(samples: Samples, measure: str) -> int:
-    """How many answers have the grade ``N``; among numbers this letter is no grade, and the value is missing."""
+    """How many answers have the grade ``N``; among numbers this letter is not a grade, and the value is missing."""
     marks = samples.letters.get(measure, "")
     return sum(
         mark == "N" and value is not None for mark, value in zip(marks, samples.values.get(measure, ()), strict=False)

@@ -26,7 +26,7 @@ EXACT, SADDLEPOINT = "exact", "saddlepoint"
 _MOST_ENUMERATED = 24  # 2 × 4,096 sums, 1 ms
 _MOST_DENOMINATOR = 60  # of a lattice: means of up to 60 grades or counts
 _MOST_STEPS = 20_000_000  # of a convolution, 20 ms
-_LARGEST_SHARE = 0.1  # of the sum of squares: beyond it, a difference's two signs are told apart
+_LARGEST_SHARE = 0.1  # of the sum of squares: beyond it, a difference's two signs are counted separately
 _MOST_TOLD_APART = 8
 _FIRST = 8  # differences: few of them rule out most denominators
 _OFF_LATTICE = 1e-6
@@ -120,7 +120,7 @@ def _share_by_convolution(lattice: tuple[int, ...], steps: int) -> float:
 
 
 def _share_by_saddlepoint(sizes: Any, observed: float) -> float:
-    """The chance that the sum is at least the observed one; the largest differences' signs are told apart.
+    """The chance that the sum is at least the observed one; the largest differences' signs are counted separately.
 
     With K(t) = Σ log cosh(t dᵢ), the saddlepoint t solves K'(t) = x; with w = √(2(tx - K(t))) and u = t √K''(t) the
     chance is about 1 - Φ(w) + φ(w) (1/u - 1/w). It is smooth in x, while a difference that is much larger than all

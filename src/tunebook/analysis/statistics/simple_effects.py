@@ -1,4 +1,4 @@
-"""What a significant interaction consists of: the effects of one factor at each level of the other, and reversals."""
+"""The parts of a significant interaction: the effects of one factor at each level of the other, and reversals."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ class SectionItem(_Value):
 
 
 class CheckData(_Value):
-    """What was checked."""
+    """The result of a check."""
 
     experiment: str
     name: str
@@ -164,7 +164,7 @@ class PointItem(_Value):
 
 
 class ScaffoldData(_Value):
-    """What was written."""
+    """The files that were written."""
 
     experiment: str
     name: str
@@ -226,7 +226,7 @@ class PreviewedItem(_Value):
 
 
 class PlannedItem(_Value):
-    """What a run does before it submits anything."""
+    """The preview of a run, before it submits anything."""
 
     to_run: list[PreviewedItem]
     watched: list[PreviewedItem]
@@ -255,7 +255,7 @@ class StatusData(_Value):
 
 
 class CancelData(_Value):
-    """What was ended."""
+    """The jobs that were ended."""
 
     cancelled: list[str]
 

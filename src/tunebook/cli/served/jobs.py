@@ -49,7 +49,7 @@ class JobTools:
         executor: Annotated[str, Field(description="`slurm`, `local` (this machine), or `auto`.")] = "auto",
         detach: Annotated[
             bool,
-            Field(description="Answer as soon as jobs are submitted. The server goes on watching them; see `goes_on`."),
+            Field(description="Answer as soon as jobs are submitted. The server keeps watching them; see `goes_on`."),
         ] = False,
         retry_failed: Annotated[bool, Field(description="Run jobs again that failed in an earlier run.")] = False,
         retry_oom: Annotated[

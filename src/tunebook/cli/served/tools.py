@@ -148,7 +148,7 @@ def _scaffold(directory: Path, options: api.ScaffoldOptions, call: Call) -> Any:
 
 
 async def status(context: Context[Any, Any], *, directory: Directory = ".") -> StatusDocument:
-    """Show the state of every training and evaluation. Writes nothing. Failed jobs are no tool error here."""
+    """Show the state of every training and evaluation. Writes nothing. Failed jobs are not a tool error here."""
     return await answered(StatusDocument, partial(_status, Path(directory)), context, "status", directory)
 
 

@@ -18,7 +18,7 @@ __all__ = ["ComputeEstimatesSection"]
 # Names in an older template.
 _PER_RUN = {"per-run time", "per run time"}
 _PER_EVALUATION = ("per-eval time", "per eval time")
-# Bullets for people among the models; `Total GPU hours: 1.4 h` is no model's estimate.
+# Bullets for people among the models; `Total GPU hours: 1.4 h` is not a model's estimate.
 _FACTS = ("total", "basis", "memory of ")
 
 

@@ -1,4 +1,4 @@
-"""The parts without which a text is no plan: they tell a whole plan from one that an editor is still writing."""
+"""The parts without which a text is not a plan: they tell a whole plan from one that an editor is still writing."""
 
 from __future__ import annotations
 

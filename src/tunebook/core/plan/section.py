@@ -156,7 +156,7 @@ class SectionReader:
 
     @cached_property
     def items(self) -> tuple[Item, ...]:
-        """The blocks, with every spelling of a setting as a bullet; also from subsections that are no parts."""
+        """The blocks, with every spelling of a setting as a bullet; also from subsections that are not parts."""
         return tuple(item for heading in self._headings for item in as_items(heading))
 
     @cached_property

@@ -105,7 +105,7 @@ def pending_rows(plan: Plan) -> tuple[tuple[TrainingRow, ...], tuple[EvaluationR
 
 
 class StatusSection(Section):
-    """Two tables that are no part of the Plan: :func:`update_status` reads and writes them."""
+    """Two tables that are not part of the Plan: :func:`update_status` reads and writes them."""
 
     title = "Status"
 

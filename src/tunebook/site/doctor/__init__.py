@@ -1,1 +1,1 @@
-"""What an installation, a machine and a cluster are fit for: each fact as a value, with what to do about it."""
+"""Examines an installation, a machine and a cluster: each fact is a value, with what to do about it."""

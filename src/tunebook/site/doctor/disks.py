@@ -68,7 +68,7 @@ def _used(directory: Path, site: Site) -> list[_Used]:
 
 
 def _look(path: Path, timeout_s: float) -> tuple[Place | None, str]:
-    """What a process of its own finds there, or why it finds nothing."""
+    """The findings of a separate process there, or why there are none."""
     argv = [sys.executable, "-P", "-m", "tunebook.disk.look", str(path)]
     try:
         answer = run_program(argv, timeout_s=timeout_s)

@@ -52,7 +52,7 @@ def diagnose_environments(
 
 
 def _of_uses(site: Site, uses: Sequence[Use], probed: Probed) -> Iterator[Diagnosis]:
-    """What the environment lacks, as `tunebook site` reports it; in brief if jobs may never run there."""
+    """The environment's gaps, as `tunebook site` reports them; in brief if jobs may never run there."""
     for use in uses:
         if not use.is_certain and not any(package.module in probed.versions for package in use.packages):
             modules = ", ".join(package.module for package in use.packages)

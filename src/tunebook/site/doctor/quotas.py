@@ -18,7 +18,7 @@ _KIB_IN_GIB = 2**20
 
 @dataclass(frozen=True)
 class Quota:
-    """What is used and allowed, in words and as a share; empty and 0 where there is no limit."""
+    """The use and the limit, in words and as a share; empty and 0 if there is no limit."""
 
     space: str = ""
     space_share: float = 0.0
@@ -65,7 +65,7 @@ def read_quota(text: str, name: str) -> Quota | None:
 
 
 def _figure(fields: list[str], unit: str, size: int) -> tuple[str, float]:
-    """Use and limit in words, and the share; an excess is marked with ``*``, and 0 is no limit."""
+    """Use and limit in words, and the share; an excess is marked with ``*``, and 0 means no limit."""
     try:
         used, soft, hard = (int(field.strip("*[]")) for field in fields)
     except ValueError:

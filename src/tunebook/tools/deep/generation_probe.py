@@ -31,7 +31,7 @@ def generate(
     *,
     sampling: bool,
 ) -> dict[str, Any]:
-    """What is in effect when the model answers.
+    """The generation settings in effect when the model answers.
 
     Args:
         model: the directory of the real model.

@@ -80,7 +80,7 @@ def _command() -> list[str]:
 
 
 def _environment(scratch: str) -> dict[str, str]:
-    """As in a job: models and data are local files. What was asked for decides, not the shell's settings."""
+    """As in a job: models and data are local files. The request decides, not the shell's settings."""
     env = own_python_first(dict(os.environ))
     remove_steering(env)
     env |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "WANDB_MODE": "disabled"}

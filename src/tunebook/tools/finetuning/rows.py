@@ -2,7 +2,7 @@
 
 A row decides everything about its key: how the plan gives it, how the setup file is written, read and checked, what
 ``setup-finetune --set`` accepts, and which values of the tool's configuration follow and are compared when it is read
-back. Where a value stands in the configuration is the tool's: see :func:`row`.
+back. The tool gives a value its place in the configuration: see :func:`row`.
 """
 
 from __future__ import annotations

@@ -137,7 +137,7 @@ class Training(Generic[S, M]):
         return PlannedFile(job.script, start, executable=True, end=end)
 
     def prepared(self, job: Job, config: str) -> Prepared:
-        """What the run's evaluation needs.
+        """The preparation, as the run's evaluation needs it.
 
         Args:
             config: the text of the setup file that applies.

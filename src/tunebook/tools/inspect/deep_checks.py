@@ -127,7 +127,7 @@ def not_here(use: TaskUse) -> str:
 
 
 def probed(use: TaskUse, ask: Ask) -> Mapping[str, Any]:
-    """What the probe found, away from the experiment's directory.
+    """The findings of the probe, which runs away from the experiment's directory.
 
     Raises:
         ToolError: the task could not be built, or asks nothing.

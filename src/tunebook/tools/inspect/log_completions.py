@@ -20,7 +20,7 @@ def completions(log: Path) -> Iterator[tuple[tuple[str, int], str]]:
     """Yields each sample's id and repetition, with the model's completion; empty for a sample without one.
 
     Raises:
-        ValueError: a sample is no JSON, or too long; zip and pydantic also raise errors of their own.
+        ValueError: a sample is not JSON, or too long; zip and pydantic also raise errors of their own.
     """
     read = _in_json(log) if log.suffix == ".json" else _in_archive(log)
     for sample in read:

@@ -1,4 +1,4 @@
-"""Samples that a task asks several times and scores once: by the task's own reducers, which may be no mean."""
+"""Samples that a task asks several times and scores once: by the task's own reducers, which may not be a mean."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def reduced_samples(log: Any, samples: Samples) -> Samples:
 
 
 def _by_sample(log: Any, reducer: str) -> dict[str, Flat]:
-    """What a reducer made of each sample, by the sample's id."""
+    """The reduced score of each sample, by the sample's id."""
     scores: dict[str, dict[str, Any]] = {}
     for reduction in log.reductions or ():
         if reduction.reducer == reducer:

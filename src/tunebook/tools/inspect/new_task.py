@@ -120,7 +120,7 @@ def _script_imports(parts: Parts) -> str:
 
 
 def _test_imports(task: NewTask, text: str) -> str:
-    """What the tests use, in the order of import sorters."""
+    """The imports of the tests, in the order of import sorters."""
     own = [name for name in ("CHOICES", "GROUPS", "OPTIONS") if name in text]
     lines = ["import math"] if "math." in text else []
     lines += ["from pathlib import Path", ""]

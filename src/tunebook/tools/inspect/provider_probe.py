@@ -85,7 +85,7 @@ def _listening() -> Iterator[list[dict[str, Any]]]:
     calls: list[dict[str, Any]] = []
 
     class NoModel:
-        """What the provider uses of a model before it asks it."""
+        """The parts of a model that the provider uses before it asks the model."""
 
         device = "cpu"
 

@@ -127,7 +127,7 @@ def last_question(record: Record) -> str:
 
 
 def _by_question(records: Sequence[Record], prompt: str) -> dict[str, Record]:
-    """What a sample may ask, to the record that it is about."""
+    """The possible questions of samples, each to the record that it is about."""
     questions = [(last_question(record), record) for record in records]
     with_prompt = {prompt.replace("{input}", question): record for question, record in questions if question}
     return with_prompt | {question: record for question, record in questions if question}

@@ -223,7 +223,7 @@ class _Evaluation(PlannedEvaluation):
         return Arguments(self.context, self.run, self.task, self.facts)
 
     def asked(self) -> dict[str, Any]:
-        """What the log must show beyond the arguments of model and task."""
+        """The values that the log must show beside the arguments of model and task."""
         found: dict[str, Any] = {"limit": self.generation.limit, "generation": self.generation.values()}
         if not has_own_data(self.task):
             found["dataset"] = self.arguments.data

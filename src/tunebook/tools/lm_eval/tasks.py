@@ -37,7 +37,7 @@ def read_task(script: Path) -> TaskScript:
     if script.name in known:
         return TaskScript((TaskFunction(script.name, line=0),))
     hint = suggestion(script.name, [EXACT_MATCH, *known])
-    return TaskScript(problem=f"is no task of lm-eval; allowed: {TASK_FORM}" + (f" ({hint})" if hint else ""))
+    return TaskScript(problem=f"is not a task of lm-eval; allowed: {TASK_FORM}" + (f" ({hint})" if hint else ""))
 
 
 def task_problem(task: EvaluationTask) -> Iterator[tuple[str, str]]:

@@ -192,7 +192,7 @@ class _Evaluation(PlannedEvaluation):
         yield generation_check(use)
 
     def asked(self) -> dict[str, Any]:
-        """What the job asks lm-eval for, and what lm-eval's files must show."""
+        """The request of the job to lm-eval, which lm-eval's files must show."""
         asked: dict[str, Any] = {
             "name": evaluation_stem(self.task.name, self.evaluation.epoch),
             "task": self.task.name,
@@ -214,7 +214,7 @@ class _Evaluation(PlannedEvaluation):
         return asked | {"dataset": self._data(), "questions": self._how_asked(kind)}
 
     def asked_in(self, folder: Path) -> dict[str, Any]:
-        """What a spot check asks for, whose folder has the data set of a person's own inputs."""
+        """The request of a spot check, whose folder has the data set of a person's own inputs."""
         asked = self.asked()
         if self.questions is None or not self.questions.inputs:
             return asked

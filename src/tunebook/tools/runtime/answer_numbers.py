@@ -11,7 +11,7 @@ import re
 __all__ = ["first_number", "number_of"]
 
 _LEFT_OUT = str.maketrans("", "", ",$%")
-_NUMBER = re.compile(r"((?<!\w)[-+−])?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")  # in 10-20 the line is no sign
+_NUMBER = re.compile(r"((?<!\w)[-+−])?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")  # in 10-20 the line is not a sign
 
 
 def first_number(text: str) -> float | None:

@@ -66,7 +66,7 @@ def checkpoint_precision(values: Mapping[str, Any]) -> str:
 
 
 def expected_adapter(model: dict[str, Any], base: Path, *, layers: int) -> ExpectedAdapter:
-    """What the section ``model`` of a configuration asks for."""
+    """The adapter that the section ``model`` of a configuration asks for."""
     in_each_layer = len(model["lora_attn_modules"])
     if model.get("apply_lora_to_mlp"):
         in_each_layer += 3
@@ -118,7 +118,7 @@ def write_dtype(path: Path, dtype: str) -> None:
 
 
 def adapter_flaw(folder: Path, expected: ExpectedAdapter) -> str:
-    """What is wrong with the adapter in a directory; empty if nothing is."""
+    """The flaw of the adapter in a directory; empty if it has none."""
     try:
         values = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -151,7 +151,7 @@ def _tensors_flaw(path: Path, expected: ExpectedAdapter) -> str:
 
 
 def weights_flaw(files: Sequence[Path], of_base: Sequence[Path], dtype: str) -> str:
-    """What is wrong with the weights of a whole model, by the headers of its files; empty if nothing is.
+    """The flaw of the weights of a whole model, by the headers of its files; empty if they have none.
 
     Args:
         of_base: the weight files of the model that it was trained from, which has the same tensors.
@@ -180,7 +180,7 @@ def _headers(files: Sequence[Path]) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in files:
         with safe_open(path, framework="pt") as tensors:
-            for name in tensors.keys():  # noqa: SIM118  it is no dictionary
+            for name in tensors.keys():  # noqa: SIM118  it is not a dictionary
                 found[name] = tensors.get_slice(name).get_dtype()
     return found
 

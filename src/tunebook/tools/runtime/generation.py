@@ -124,13 +124,13 @@ def stop_ids(tokenizer: Any, directory: Path) -> list[int]:
         directory: the model's, with its settings.
 
     Raises:
-        ValueError: the token that ends an answer is none of the tokenizer's tokens, so that no answer could end.
+        ValueError: the token that ends an answer is not one of the tokenizer's tokens, so that no answer could end.
     """
     ids = []
     for token in stop_tokens(tokenizer):
         number = tokenizer.convert_tokens_to_ids(token)
         if not isinstance(number, int) or tokenizer.convert_ids_to_tokens(number) != token:
-            raise ValueError(f"{directory}: {token!r} ends what training teaches, but is no token of the tokenizer")
+            raise ValueError(f"{directory}: {token!r} ends what training teaches, but is not a token of the tokenizer")
         ids.append(number)
     if not ids:
         raise ValueError(f"{directory}: the tokenizer has no token that ends an answer")

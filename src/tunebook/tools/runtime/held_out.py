@@ -35,7 +35,7 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class TrainedAs:
-    """What a comparison needs of a training's configuration.
+    """The part of a training's configuration that a comparison needs.
 
     Attributes:
         data: ``path``, ``dataset_type``, ``system_prompt`` and ``prompt`` of the training's data set.

@@ -24,7 +24,7 @@ _SPLITS = ("train", "validation")
 
 @dataclass(frozen=True)
 class Asked:
-    """What an evaluation was asked for.
+    """The request to an evaluation.
 
     Attributes:
         model: as the log names it.
@@ -165,7 +165,7 @@ def chosen_by_task(log: Any, asked: Asked) -> dict[str, Any]:
 
 
 def _part(samples: int | None, asked: Asked) -> dict[str, str]:
-    """What a task with fewer samples than the test split has may have read."""
+    """The part of the data that a task may have read if it has fewer samples than the test split."""
     test = asked.splits.get("test")
     if not samples or not test or samples >= test:
         return {}

@@ -76,7 +76,7 @@ def _is_own(requirement: str) -> bool:
 
 
 def _package(requirement: str, source: str) -> str:
-    """What an installer is given: tunebook itself comes from its source."""
+    """The argument of an installer: tunebook itself comes from its source."""
     if not _is_own(requirement):
         return requirement
     if "+" in source.partition("://")[0]:

@@ -1,6 +1,6 @@
 """Starts inspect-ai and Transformers without what an evaluation of a local model never uses.
 
-Nothing here changes an answer, a score or a log. What is left out is a server through which other programs could add
+Nothing here changes an answer, a score or a log. It leaves out a server through which other programs could add
 tasks to the evaluation, descriptions of protocol messages, clients of other models, and losses for pictures.
 Each part is tried by itself: with a version of a library that is made in another way, the start takes longer.
 

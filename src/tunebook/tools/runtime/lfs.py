@@ -13,7 +13,7 @@ _START = b"version https://git-lfs."
 
 
 def is_lfs_pointer(file: Path) -> bool:
-    """Whether a file is a Git LFS pointer instead of its content; a file that cannot be read is none."""
+    """Whether a file is a Git LFS pointer instead of its content; a file that cannot be read is not one."""
     try:
         with file.open("rb") as stream:
             return stream.read(len(_START)) == _START

@@ -60,7 +60,7 @@ def logged_answer(line: Mapping[str, Any]) -> str:
 
 
 def _likelihood(value: Any) -> float:
-    """The logarithm of a choice's probability; a value that is no finite number is the least."""
+    """The logarithm of a choice's probability; a value that is not a finite number is the least."""
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):

@@ -34,7 +34,7 @@ def adapter_values(file: Path) -> Mapping[str, Any]:
     """An adapter's own configuration.
 
     Raises:
-        ValueError: the file is no JSON object.
+        ValueError: the file is not a JSON object.
     """
     try:
         values = json.loads(file.read_text(encoding="utf-8"))

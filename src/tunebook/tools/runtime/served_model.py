@@ -40,7 +40,7 @@ _NO_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
 @dataclass
 class ServedModel:
-    """What the ``hf`` provider uses of a model, and the server behind it.
+    """The parts of a model that the ``hf`` provider uses, and the server behind them.
 
     Attributes:
         name: of the model or the adapter on the server.

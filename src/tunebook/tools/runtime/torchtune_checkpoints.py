@@ -68,7 +68,7 @@ class Checkpoints:
         return self._weights_to_resume(cfg_checkpointer) | state
 
     def save_checkpoint(self, epoch: int) -> None:
-        """Writes one epoch's checkpoint; torchtune's recipe state follows it, and tells that it is whole."""
+        """Writes one epoch's checkpoint; torchtune's recipe state follows it, as the sign that it is whole."""
         folder = self.epoch_folder(epoch)
         shutil.rmtree(folder, ignore_errors=True)
         self.write_weights(epoch, folder)

@@ -46,7 +46,7 @@ def batch_of(rows: Sequence[Row], pad_id: int) -> dict[str, torch.Tensor]:
     """One batch, padded at the end; without rows, one token that is not learnt.
 
     Packed rows have positions instead of an attention mask: from them Transformers sees where each example starts, and
-    that the padding is none of them.
+    that the padding is not one of them.
     """
     if not rows:
         rows = [{"input_ids": [pad_id], "labels": [IGNORED]}]

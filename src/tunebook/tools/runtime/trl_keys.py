@@ -115,7 +115,7 @@ TRL_SETTINGS = (
     Setting("adam_beta1", "number", minimum=0, maximum=1, below=True),
     Setting("adam_beta2", "number", minimum=0, maximum=1, below=True),
     Setting("adam_epsilon", "number", minimum=0, above=True),
-    Setting("max_grad_norm", "number", minimum=0),  # 0 is no clipping
+    Setting("max_grad_norm", "number", minimum=0),  # 0 means no clipping
     # validation, logs and the machine
     Setting("eval_strategy", "text", choices=("no", "epoch", "steps")),  # steps: every eval_steps, and after each epoch
     _count("eval_steps", nullable=True),

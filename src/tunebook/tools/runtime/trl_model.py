@@ -80,7 +80,7 @@ def _refuse_mixed_precision(model: Any, settings: Settings) -> None:
 
 
 def expected_adapter(settings: Settings) -> ExpectedAdapter:
-    """What the adapter of a checkpoint has to hold, found without its weights.
+    """The adapter that a checkpoint must hold, found without its weights.
 
     Raises:
         TrainingError: the model has no module with the name of a target.

@@ -79,7 +79,7 @@ def small_training(context: Context, run: Run, generated: Values, shrunk: Shrunk
 
 
 def _not_in_reference(values: Values) -> str:
-    """What the plain loop does not have; empty if it has everything."""
+    """The part of a training that the plain loop lacks; empty if it has everything."""
     if "stock_recipe" not in values:
         return "the recipe is not tunebook's, which alone is compared"
     schedule, optimizer = values["lr_scheduler"], str(values["optimizer"]["_component_"])

@@ -152,11 +152,11 @@ def rotary_settings(config: Config) -> dict[str, Any]:
     where they do not contain these.
 
     Raises:
-        ValueError: they are no object.
+        ValueError: they are not an object.
     """
     given = config.get("rope_scaling") or config.get("rope_parameters") or {}
     if not isinstance(given, Mapping):
-        raise ValueError("its rotary settings are no object")  # noqa: TRY004  a wrong file
+        raise ValueError("its rotary settings are not an object")  # noqa: TRY004  a wrong file
     settings = dict(given)
     settings.setdefault("rope_type", settings.get("type", "default"))
     settings.setdefault("rope_theta", config.get("rope_theta", _DEFAULT_THETA))
@@ -207,11 +207,11 @@ def _refuse_heads(config: Config, family: Family, kind: str) -> None:
         message = "it has no num_key_value_heads, without which torchtune 0.6.1 cannot convert the weights; "
         raise ValueError(message + f'add "num_key_value_heads": {needed}, which Transformers takes for it')
     if heads % int(config["num_key_value_heads"]):
-        raise ValueError(f"its {heads} attention heads are no multiple of its num_key_value_heads")
+        raise ValueError(f"its {heads} attention heads are not a multiple of its num_key_value_heads")
     if kind == "gemma2":
         return
     if width % heads:
-        raise ValueError(f"its hidden_size {width} is no multiple of its {heads} attention heads")
+        raise ValueError(f"its hidden_size {width} is not a multiple of its {heads} attention heads")
     head_dim = config.get("head_dim") or width // heads
     if head_dim != width // heads:
         raise ValueError(f"its head_dim is {head_dim}, but torchtune's builder has {width // heads}")

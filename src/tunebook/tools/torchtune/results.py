@@ -58,7 +58,7 @@ def parse_log(lines: Iterable[str], *, most: int = MOST_RECORDS) -> TrainingCurv
     """Reads the lines ``Step N | loss:… lr:…`` that torchtune's DiskLogger writes and its StdoutLogger prints.
 
     Args:
-        most: lines behind so many steps are not parsed and count as unreadable.
+        most: lines after so many steps are not parsed and count as unreadable.
     """
     logged = _Logged(most)
     for line in lines:

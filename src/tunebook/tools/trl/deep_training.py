@@ -155,7 +155,7 @@ def _plain(values: Mapping[str, Any]) -> PlainSettings:
 
 
 def _left_out(settings: Settings) -> str:
-    """What the small training leaves out, in words."""
+    """The parts that the small training leaves out, in words."""
     left_out = []
     if settings.data["packed"]:
         left_out.append("packing")

@@ -61,7 +61,7 @@ def resolve_model(name: str, facts: ModelFacts | None) -> TrlModel:
     """A model by its own files, or otherwise by its name.
 
     Raises:
-        PlanError: neither is known, or it is no causal language model.
+        PlanError: neither is known, or it is not a causal language model.
     """
     known = known_model(name)
     if facts is not None and facts.config is not None:

@@ -102,7 +102,7 @@ class TrlTool(FinetuningTool[Setup, TrlModel]):
         return [*problems, *verify_config(training.run, accelerate_values(training), launched, launcher)]
 
     def variables(self, training: Trained) -> Mapping[str, Shell]:
-        """What the job reads, and how it is launched."""
+        """The files that the job reads, and its launcher."""
         root = training.context.experiment
         return {
             "config": f"{root}/{training.path(SFT_CONFIG)}",
