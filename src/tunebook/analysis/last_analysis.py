@@ -97,7 +97,7 @@ def _is_no_input(name: str) -> bool:
 def recall(inputs: Inputs, destination: Destination) -> WrittenAnalysis | None:
     """The last analysis, if it is of the same inputs and its files are as it wrote them; otherwise ``None``."""
     recalled = partial(_recalled, inputs, destination)
-    return read_remembered(destination.memory / _STORE, recalled, otherwise=None, version=_VERSION)
+    return read_remembered(destination.memory / _STORE, recalled, version=_VERSION)
 
 
 def _recalled(inputs: Inputs, destination: Destination, document: Mapping[str, Any]) -> WrittenAnalysis | None:

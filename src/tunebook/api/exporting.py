@@ -137,7 +137,7 @@ def export(
     )
 
 
-def _secrets(experiment: Path, site_text: str, reports: Sequence[JobReport]) -> set[str]:
+def _secrets(experiment: Path, site_text: str, reports: Sequence[JobReport]) -> frozenset[str]:
     """The secrets of the environment, the site settings and the scripts, which no file of the archive may show."""
     secrets = secrets_of_commands(site_text) | secrets_of_environment(os.environ)
     for report in reports:

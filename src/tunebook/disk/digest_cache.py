@@ -69,7 +69,7 @@ class DigestCache:
 
     def _remembered(self) -> dict[str, tuple[FileIdentity, str]]:
         if self._known is None:
-            self._known = read_remembered(self._path, _files, otherwise={}, version=_VERSION)
+            self._known = read_remembered(self._path, _files, version=_VERSION) or {}
         return self._known
 
 

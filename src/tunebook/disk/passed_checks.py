@@ -28,7 +28,7 @@ def check_digest(title: str, key: Mapping[str, Any]) -> str:
 
 def read_passed(experiment: Path) -> dict[str, str]:
     """Returns the figure by the digest of each check that passed; empty if the file is missing or cannot be read."""
-    return read_remembered(experiment / PASSED_CHECKS, _passed, otherwise={}, version=_VERSION)
+    return read_remembered(experiment / PASSED_CHECKS, _passed, version=_VERSION) or {}
 
 
 def _passed(document: Mapping[str, Any]) -> dict[str, str]:

@@ -14,19 +14,19 @@ __all__ = ["read_remembered"]
 _Value = TypeVar("_Value")
 
 
-def read_remembered(
-    path: Path, parse: Callable[[Any], _Value], *, otherwise: _Value, version: int | None = None
-) -> _Value:
+def read_remembered(path: Path, parse: Callable[[Any], _Value], *, version: int | None = None) -> _Value | None:
     """The value that ``parse`` makes of the document in a file.
 
     Args:
-        otherwise: the value if there is no such file, or one that is unreadable, damaged or of another version.
-        version: the one that the document must name; ``None`` if it names none.
+        version: the one that the document must name, if it names one.
+
+    Returns:
+        The value; ``None`` if the file is missing, unreadable, damaged or of another version.
     """
     try:
         document = read_json(path)
         if document is None or (version is not None and document["version"] != version):
-            return otherwise
+            return None
         return parse(document)
     except (OSError, *UNFIT):
-        return otherwise
+        return None

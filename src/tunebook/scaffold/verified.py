@@ -31,7 +31,7 @@ class VerifiedRuns:
     def __init__(self, experiment: Path) -> None:
         self._experiment = experiment
         self._path = experiment / VERIFIED
-        self._before = read_remembered(self._path, _digests, otherwise={}, version=_VERSION)
+        self._before = read_remembered(self._path, _digests, version=_VERSION) or {}
         self._now: dict[str, dict[str, str]] = {tool: dict(runs) for tool, runs in self._before.items()}
 
     def has(self, tool: Tool, unit: Unit) -> bool:

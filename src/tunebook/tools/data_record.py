@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from tunebook.core.paths import DATA_RECORD, expanded
 from tunebook.core.plan import Plan
@@ -54,7 +55,7 @@ def data_flaws(experiment: Path, plan: Plan, *, overlapping: Collection[str] = (
     Args:
         overlapping: paths of data sets whose overlaps with evaluations are known: those of their splits are left out.
     """
-    recorded = read_remembered(experiment / DATA_RECORD, dict, otherwise={})
+    recorded: dict[str, Any] = read_remembered(experiment / DATA_RECORD, dict) or {}
     for path, kind in trained_data(plan).items():
         record = recorded.get(path)
         state = files_state(experiment, path)

@@ -93,7 +93,7 @@ class Overlaps:
     def _known(self) -> dict[str, list[int]]:
         if not self.use_cache:
             return {}
-        return read_remembered(self.experiment / _CACHE, dict, otherwise={})
+        return read_remembered(self.experiment / _CACHE, dict) or {}
 
 
 class _Texts:

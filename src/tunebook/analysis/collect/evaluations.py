@@ -148,14 +148,9 @@ def collect_evaluations(source: Source, factors: tuple[FactorUse, ...], runs: tu
         record, log = _record_without_log(key, jobs.get(key, NO_JOB), choice), choice.log
         if log is not None and log.path in samples_of:
             samples[key], headers[key] = samples_of[log.path], log.header
-            record = replace(
-                record,
-                state=record.state if key in jobs else JobState.COMPLETED,
-                log=log.path,
-                samples=log.header.samples,
-                completed=log.header.completed,
-                total_tokens=samples[key].tokens,
-            )
+            record = _with_log(record, log, tokens=samples[key].tokens)
+            if key not in jobs:
+                record = replace(record, state=JobState.COMPLETED)
         records.append(record)
     samples = add_derived(without_letters(samples))
     return Collected(
@@ -168,6 +163,11 @@ def collect_evaluations(source: Source, factors: tuple[FactorUse, ...], runs: tu
         unreadable=(*unreadable, *torn),
         strays=tuple(strays),
     )
+
+
+def _with_log(record: EvaluationRecord, log: EvaluationLog, *, tokens: int) -> EvaluationRecord:
+    header = log.header
+    return replace(record, log=log.path, samples=header.samples, completed=header.completed, total_tokens=tokens)
 
 
 def _record_without_log(key: EvaluationKey, facts: JobFacts, choice: PickedLog) -> EvaluationRecord:

@@ -70,7 +70,7 @@ class LogReader:
         remembered: dict[str, EvaluationLog] = {}
         if self.use_cache:
             cache = self.experiment / _HEADER_CACHE
-            remembered = read_remembered(cache, _headers, otherwise={}, version=_VERSION)
+            remembered = read_remembered(cache, _headers, version=_VERSION) or {}
         logs = dict(remembered)
         for name in remembered:
             if remembered[name].stamp != stamps.get(name) or remembered[name].tool != tool_of[name]:

@@ -37,7 +37,7 @@ def write_figures(
     """
     folder, memory = destination.folder / FIGURES, destination.memory
     place_inside(folder, destination.root)
-    remembered: dict[str, str] = read_remembered(memory / _MEMORY, dict, otherwise={})
+    remembered: dict[str, str] = read_remembered(memory / _MEMORY, dict) or {}
     drawn = [figure for figure in figures if figure.spec]
     keys = {figure.name: _key(figure, size) for figure in drawn}
     new = [each for each in drawn if remembered.get(each.name) != _state(keys[each.name], *paths_of(each, folder))]

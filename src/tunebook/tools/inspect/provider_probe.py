@@ -79,9 +79,7 @@ def _listening() -> Iterator[list[dict[str, Any]]]:
     """Puts a listener in the place of the model, and of the provider's queue in front of it."""
     from inspect_ai.model._providers import hf
 
-    library: Any = vars(hf)[
-        "transformers"
-    ]  # the module that the provider searches, also after others were imported again
+    library: Any = vars(hf)["transformers"]  # the provider's own, even if others imported it again
     calls: list[dict[str, Any]] = []
 
     class NoModel:
@@ -98,23 +96,27 @@ def _listening() -> Iterator[list[dict[str, Any]]]:
 
     async def listen(given: Any) -> Any:
         tokens = given.tokenizer([given.input])["input_ids"][0].tolist()
-        kept = {
-            name: value for name, value in given.generator.keywords.items() if isinstance(value, bool | int | float)
-        }
-        calls.append({"tokens": tokens, "options": kept})
+        options = given.generator.keywords.items()
+        plain = {name: value for name, value in options if isinstance(value, bool | int | float)}
+        calls.append({"tokens": tokens, "options": plain})
         return hf.GenerateOutput(
             output="", input_tokens=0, output_tokens=0, total_tokens=0, logprobs=None, time=0.0, hidden_states=None
         )
 
-    queue, missing = hf.batched_generate, object()
-    before = getattr(library, LOADER, missing)
-    setattr(library, LOADER, NoModel)
-    setattr(hf, "batched_generate", listen)  # noqa: B010 - the provider's own function has another type
-    try:
+    with _replaced(library, LOADER, NoModel), _replaced(hf, "batched_generate", listen):
         yield calls
+
+
+@contextmanager
+def _replaced(owner: Any, name: str, value: object) -> Iterator[None]:
+    """Gives an attribute another value within the block."""
+    missing = object()
+    before = getattr(owner, name, missing)
+    setattr(owner, name, value)
+    try:
+        yield
     finally:
-        setattr(hf, "batched_generate", queue)  # noqa: B010
         if before is missing:
-            delattr(library, LOADER)
+            delattr(owner, name)
         else:
-            setattr(library, LOADER, before)
+            setattr(owner, name, before)
