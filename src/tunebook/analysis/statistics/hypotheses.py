@@ -13,8 +13,7 @@ from enum import StrEnum
 from statistics import fmean
 
 from tunebook.analysis.collect.source import Source
-from tunebook.analysis.formatting import shortened
-from tunebook.analysis.records import EvaluationKey, Family, Interval, Measure
+from tunebook.analysis.records import Family, Interval, Measure
 from tunebook.analysis.statistics.claims import (
     Claim,
     ClaimKind,
@@ -24,6 +23,14 @@ from tunebook.analysis.statistics.claims import (
 )
 from tunebook.analysis.statistics.families import correct_family
 from tunebook.analysis.statistics.frozen import Frozen, frozen_hypotheses
+from tunebook.analysis.statistics.hypothesis_cells import (
+    NotTestableError,
+    cell_scores,
+    planned_epochs,
+    scored_cells,
+    side_means,
+    values_of,
+)
 from tunebook.analysis.statistics.intervals import ALPHA
 from tunebook.analysis.statistics.measure_results import MeasureResults
 from tunebook.analysis.statistics.paired_tests import holm
@@ -36,7 +43,6 @@ from tunebook.core.hypotheses import Hypothesis, Relation
 from tunebook.core.hypothesis_grammar import HypothesisError
 from tunebook.core.measures import Direction
 from tunebook.core.plan import Plan
-from tunebook.core.plan.settings import evaluations
 
 __all__ = ["ADDED_LATER", "HYPOTHESES", "HypothesisResult", "Verdict", "judge_hypotheses"]
 
@@ -124,10 +130,6 @@ class HypothesisResult:
         return (self.kind is ClaimKind.ABOVE and distance < 0) or (self.kind is ClaimKind.BELOW and distance > 0)
 
 
-class _NotTestableError(Exception):
-    """A hypothesis cannot be tested; the message says why."""
-
-
 def judge_hypotheses(source: Source, results: Sequence[MeasureResults]) -> tuple[HypothesisResult, ...]:
     """Each hypothesis of the plan, and those that were frozen and are no longer on it, in their order.
 
@@ -187,7 +189,7 @@ def _test(data: _Data, name: str, hypothesis: Hypothesis, frozen: Frozen) -> Hyp
         claim = _claim(hypothesis, one.measure)
         result = replace(result, kind=claim.kind, margin=claim.margin)
         return _tested(result, contrast, claim, (one, other), data)
-    except (_NotTestableError, NoEvidenceError) as error:
+    except (NotTestableError, NoEvidenceError) as error:
         return replace(result, reason=str(error))
 
 
@@ -197,25 +199,25 @@ def _tables(data: _Data, contrast: Contrast) -> tuple[ScoreTable, ScoreTable]:
     ours, theirs = one.measure, other.measure
     if ours.name != theirs.name and not (ours.is_share and theirs.is_share):
         hint = "name one that both have `with MEASURE`"
-        raise _NotTestableError(f"the tasks have the measures {ours.name} and {theirs.name}, which differ; {hint}")
+        raise NotTestableError(f"the tasks have the measures {ours.name} and {theirs.name}, which differ; {hint}")
     return one, other
 
 
 def _table(data: _Data, task: str, measure: str) -> ScoreTable:
     own = {name: table for (of_task, name), table in data.tables.items() if of_task == task}
     if not own:
-        raise _NotTestableError(f"no evaluation of {task} has results yet")
+        raise NotTestableError(f"no evaluation of {task} has results yet")
     if not measure:
         headline = next(iter(own.values()))
         wanted = next((each.measure for each in data.plan.tasks if each.name == task), "")
         if wanted and wanted.rpartition("/")[2] != headline.measure.name.rpartition("/")[2]:
-            raise _NotTestableError(
+            raise NotTestableError(
                 f"the plan's measure of {task}, {wanted}, has no value for a single sample; name another one `with "
                 f"MEASURE`: {', '.join(own)}"
             )
         return headline
     if measure not in own:
-        raise _NotTestableError(f"{task} has no measure {measure}; it has {', '.join(own)}")
+        raise NotTestableError(f"{task} has no measure {measure}; it has {', '.join(own)}")
     return own[measure]
 
 
@@ -225,9 +227,9 @@ def _claim(hypothesis: Hypothesis, measure: Measure) -> Claim:
     if hypothesis.margin is not None:
         margin = hypothesis.margin.value
         if hypothesis.margin.in_points and not measure.is_share:
-            raise _NotTestableError(f"the margin is in points, but {measure.name} is not a share of samples")
+            raise NotTestableError(f"the margin is in points, but {measure.name} is not a share of samples")
         if measure.is_share and abs(margin) >= 1:
-            raise _NotTestableError(f"the margin {hypothesis.margin.text} is 1 or more, but {measure.name} is a share")
+            raise NotTestableError(f"the margin {hypothesis.margin.text} is 1 or more, but {measure.name} is a share")
     if relation is Relation.EQUAL:
         return Claim(ClaimKind.WITHIN, margin)
     if relation is Relation.DIFFERENT:
@@ -236,31 +238,19 @@ def _claim(hypothesis: Hypothesis, measure: Measure) -> Claim:
     if relation.follows_direction:
         if not measure.has_direction:
             hint = "write `>` or `<`, or give the task a direction"
-            raise _NotTestableError(f"nobody said whether higher or lower values of {measure.name} are better; {hint}")
+            raise NotTestableError(f"nobody said whether higher or lower values of {measure.name} are better; {hint}")
         is_above = (relation is Relation.BETTER) == (measure.direction is Direction.HIGHER)
     return Claim(ClaimKind.ABOVE, margin) if is_above else Claim(ClaimKind.BELOW, -margin)
 
 
 # --- testing -------------------------------------------------------------------------------------------------------
 
-_Cell = tuple[list[EvaluationKey], list[EvaluationKey]]
-_Planned = Mapping[tuple[str, str], int]
-
-
-def _planned_epochs(plan: Plan) -> _Planned:
-    """Run and task to the last epoch that is planned, -1 for models that are not trained here."""
-    last: dict[tuple[str, str], int] = {}
-    for item in evaluations(plan):
-        key = (item.run, item.task)
-        last[key] = max(last.get(key, -1), -1 if item.epoch is None else item.epoch)
-    return last
-
 
 def _tested(
     result: HypothesisResult, contrast: Contrast, claim: Claim, tables: tuple[ScoreTable, ScoreTable], data: _Data
 ) -> HypothesisResult:
     one, other = tables
-    cells, missing = _scored_cells(contrast, tables, _planned_epochs(data.plan))
+    cells, missing = scored_cells(contrast, tables, planned_epochs(data.plan))
     lefts = [key for cell in cells for key in cell[0]]
     rights = [key for cell in cells for key in cell[1]]
     if contrast.is_of_tasks:
@@ -268,10 +258,10 @@ def _tested(
     else:
         ours = theirs = common_samples(one, [*lefts, *rights])
     if not ours or not theirs:
-        raise _NotTestableError("the evaluations have no samples in common")
-    values = [_values(one, lefts, ours), _values(other, rights, theirs)]
-    left, right = (_side_means(own, cells, side) for side, own in enumerate(values))
-    scores = _cell_scores(cells, values)
+        raise NotTestableError("the evaluations have no samples in common")
+    values = [values_of(one, lefts, ours), values_of(other, rights, theirs)]
+    left, right = (side_means(own, cells, side) for side, own in enumerate(values))
+    scores = cell_scores(cells, values)
     evidence = _evidence(contrast, scores, data.spreads.get((one.task, one.measure.name)), left=left, right=right)
     return replace(
         result,
@@ -287,73 +277,6 @@ def _tested(
         p_against=claim.p_against(evidence),
         missing=missing,
     )
-
-
-def _scored_cells(
-    contrast: Contrast, tables: tuple[ScoreTable, ScoreTable], planned: _Planned
-) -> tuple[list[_Cell], tuple[str, ...]]:
-    """Each cell's evaluations after the last planned epoch, and the names of the runs that have none with a score."""
-    cells: list[_Cell] = []
-    missing: dict[str, None] = {}
-    for cell in contrast.cells:
-        sides = []
-        for table, names in zip(tables, (cell.left, cell.right), strict=True):
-            keys, absent = _scored(table, names, planned)
-            missing |= dict.fromkeys(absent)
-            sides.append(keys)
-        if contrast.is_of_tasks:
-            both = {key.run for key in sides[0]} & {key.run for key in sides[1]}
-            sides = [[key for key in keys if key.run in both] for keys in sides]
-            if not both:
-                raise _NotTestableError(f"no run of {shortened(cell.left)} has scores of both tasks yet")
-        cells.append((sides[0], sides[1]))
-    return cells, tuple(missing)
-
-
-def _scored(table: ScoreTable, names: Sequence[str], planned: _Planned) -> tuple[list[EvaluationKey], list[str]]:
-    """The last planned evaluations that have a score, and the names of the other runs."""
-    scored = {score.evaluation for score in table.scores if score.value is not None}
-    keys: list[EvaluationKey] = []
-    absent: list[str] = []
-    for name in dict.fromkeys(names):
-        final = EvaluationKey(name, table.task, planned[name, table.task])
-        if final in scored:
-            keys.append(final)
-        else:
-            absent.append(name)
-    if not keys:
-        raise _NotTestableError(f"{shortened(absent)} {'has' if len(absent) == 1 else 'have'} no score yet")
-    return keys, absent
-
-
-_Values = dict[EvaluationKey, list[float]]
-
-
-def _values(table: ScoreTable, keys: Sequence[EvaluationKey], samples: Sequence[str]) -> _Values:
-    """The values of the samples, in their order, of each evaluation."""
-    found: _Values = {}
-    for key in keys:
-        own = table.values(key)
-        found[key] = [own[sample] for sample in samples]
-    return found
-
-
-def _side_means(values: _Values, cells: Sequence[_Cell], side: int) -> list[float]:
-    """Each sample's mean over the cells, of its means over the runs of a cell."""
-    columns = []
-    for cell in cells:
-        runs = [values[key] for key in cell[side]]
-        columns.append([fmean(own) for own in zip(*runs, strict=True)])
-    return [fmean(own) for own in zip(*columns, strict=True)]
-
-
-def _cell_scores(cells: Sequence[_Cell], values: Sequence[_Values]) -> list[tuple[list[float], list[float]]]:
-    """The runs' scores of both sides of each cell, on the samples of the test."""
-    scores = []
-    for cell in cells:
-        ours, theirs = ([fmean(own[key]) for key in keys] for own, keys in zip(values, cell, strict=True))
-        scores.append((ours, theirs))
-    return scores
 
 
 def _evidence(
