@@ -100,11 +100,15 @@ def test_a_choice_of_the_training_data_only_is_a_warning(folder: Path) -> None:
     assert "no example of the test split has the answer `Never`" in warning.message
 
 
-def test_a_column_that_no_example_has_is_refused_and_one_with_a_gap_has_its_line(folder: Path) -> None:
+def test_a_column_that_no_example_has_is_refused(folder: Path) -> None:
     problem = problem_of(folder, groups=("agee",))
     assert "no example of the test split has the column `agee`" in problem.message
     assert problem.hint == "did you mean `age`?"
-    write_data(folder, age=None)
+
+
+@pytest.mark.parametrize("missing", [None, "", " ", float("nan")])
+def test_a_column_with_a_gap_is_refused_with_its_line(folder: Path, missing: object) -> None:
+    write_data(folder, age=missing)
     problem = problem_of(folder, groups=("age",))
     assert (problem.line, problem.message) == (3, "example 0 of the test split: the column `age` has no text or number")
 
