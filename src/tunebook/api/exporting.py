@@ -23,7 +23,7 @@ from tunebook.core.paths import PLAN_FILE, absolute_path, expanded
 from tunebook.core.plan import Plan, parse_plan, read_tools
 from tunebook.core.secrets import secrets_of_commands, secrets_of_environment
 from tunebook.core.site import Site
-from tunebook.crate.earlier import refuse_stranger
+from tunebook.crate.described import refuse_stranger
 from tunebook.crate.values import CrateOptions, ExportedExperiment
 from tunebook.crate.walk import place_of
 from tunebook.crate.write import write_crate

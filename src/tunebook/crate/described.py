@@ -1,4 +1,4 @@
-"""Tells an earlier archive, which may be replaced, from anything of its name that a person made or changed."""
+"""Compares an archive with its description: before another one replaces it, and before results are read in it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from typing import Any
 from urllib.parse import unquote
 
 from tunebook.core.json_text import UNFIT
-from tunebook.core.paths import ANALYSIS, ARCHIVE_RECORD, STATE_DIRECTORY
+from tunebook.core.paths import ANALYSIS, ARCHIVE_RECORD, LEDGER, MANIFEST, STATE_DIRECTORY
 from tunebook.core.shortened import named
 from tunebook.crate.contents import OWN_LOG
 from tunebook.crate.graph import METADATA
+from tunebook.crate.values import Kind
 from tunebook.disk.archive_output import ZIP_SUFFIX
 from tunebook.disk.digests import file_digest
 from tunebook.disk.read import read_json
 from tunebook.errors import ConflictError
 
-__all__ = ["refuse_stranger"]
+__all__ = ["changed_results", "refuse_stranger"]
 
+_RESULTS = frozenset({ARCHIVE_RECORD, MANIFEST, LEDGER})
 _NOT_OURS = "remove it yourself, or name another place: `--to PATH`"
 
 
@@ -57,14 +59,33 @@ def _is_archive(path: Path) -> bool:
         return False
 
 
+def changed_results(archive: Path) -> Iterator[str]:
+    """Files that are missing, or have another content than the archive's description says.
+
+    What the verbs write into an opened archive is left out. Only the sizes of checkpoints count: no report reads them.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    for place, entity in _described(archive).items():
+        top = place.partition("/")[0]
+        is_made_again = (
+            top == ANALYSIS or (top == STATE_DIRECTORY and place not in _RESULTS) or OWN_LOG.fullmatch(place)
+        )
+        if "contentSize" in entity and not place.startswith("#") and not is_made_again:
+            path = archive / place
+            with_digest = entity.get("description") != Kind.WEIGHTS.value
+            if not path.is_file() or not _is_as_described(path, entity, with_digest=with_digest):
+                yield place
+
+
 def _changed(archive: Path) -> Iterator[str]:
     """Files of a directory that its description does not have, or has with another content."""
     known = _described(archive)
     for folder, folders, names in os.walk(archive):
         is_top = Path(folder) == archive
-        if is_top:
-            folders[:] = [name for name in folders if name not in {ANALYSIS, STATE_DIRECTORY}]
-        folders[:] = sorted(name for name in folders if name != "__pycache__")
+        left_out = {ANALYSIS, STATE_DIRECTORY} if is_top else set()
+        folders[:] = sorted(set(folders) - left_out - {"__pycache__"})
         for name in sorted(names):
             path = Path(folder, name)
             place = str(path.relative_to(archive))
@@ -81,9 +102,9 @@ def _described(archive: Path) -> dict[str, Mapping[str, Any]]:
         return {}
 
 
-def _is_as_described(path: Path, entity: Mapping[str, Any] | None) -> bool:
+def _is_as_described(path: Path, entity: Mapping[str, Any] | None, *, with_digest: bool = True) -> bool:
     if entity is None or path.is_symlink():
         return False
     if str(path.stat().st_size) != entity.get("contentSize"):
         return False
-    return file_digest(str(path)) == entity.get("sha256")
+    return not with_digest or file_digest(str(path)) == entity.get("sha256")
