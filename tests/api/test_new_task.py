@@ -12,6 +12,7 @@ from support.command_line import tunebook
 from support.tiny_model import build_tiny_model, write_tiny_experiment
 from tunebook import api
 from tunebook.core.scorers import Scorer
+from tunebook.disk.atomic import write_text
 from tunebook.errors import ConflictError, PlanError, Problem, UsageError
 
 
@@ -176,6 +177,25 @@ def test_a_file_is_replaced_only_on_request_and_kept(folder: Path) -> None:
     actions = [(file.action, file.original) for file in made(folder, overwrite=True).files]
     assert actions == [("replaced", folder / "income.py.orig"), ("unchanged", None)]
     assert (folder / "income.py.orig").read_text() == "mine\n"
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_file_that_somebody_saves_at_the_same_moment_is_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *, overwrite: bool
+) -> None:
+    script = folder / "income.py"
+    if overwrite:
+        script.write_text("an earlier task")
+
+    def saved_meanwhile(path: Path, text: str, **options: Any) -> bool:
+        if path == script:
+            script.write_text("a person's own task")
+        return write_text(path, text, **options)
+
+    monkeypatch.setattr("tunebook.api.new_task.write_text", saved_meanwhile)
+    with pytest.raises(ConflictError, match=r"income\.py was changed while this ran"):
+        made(folder, overwrite=overwrite)
+    assert script.read_text() == "a person's own task"
 
 
 def test_a_dry_run_writes_nothing(folder: Path) -> None:
