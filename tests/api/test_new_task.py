@@ -12,6 +12,7 @@ from support.command_line import tunebook
 from support.tiny_model import build_tiny_model, write_tiny_experiment
 from tunebook import api
 from tunebook.core.scorers import Scorer
+from tunebook.disk.atomic import write_text
 from tunebook.errors import ConflictError, PlanError, Problem, UsageError
 
 
@@ -100,11 +101,15 @@ def test_a_choice_of_the_training_data_only_is_a_warning(folder: Path) -> None:
     assert "no example of the test split has the answer `Never`" in warning.message
 
 
-def test_a_column_that_no_example_has_is_refused_and_one_with_a_gap_has_its_line(folder: Path) -> None:
+def test_a_column_that_no_example_has_is_refused(folder: Path) -> None:
     problem = problem_of(folder, groups=("agee",))
     assert "no example of the test split has the column `agee`" in problem.message
     assert problem.hint == "did you mean `age`?"
-    write_data(folder, age=None)
+
+
+@pytest.mark.parametrize("missing", [None, "", " ", float("nan")])
+def test_a_column_with_a_gap_is_refused_with_its_line(folder: Path, missing: object) -> None:
+    write_data(folder, age=missing)
     problem = problem_of(folder, groups=("age",))
     assert (problem.line, problem.message) == (3, "example 0 of the test split: the column `age` has no text or number")
 
@@ -172,6 +177,25 @@ def test_a_file_is_replaced_only_on_request_and_kept(folder: Path) -> None:
     actions = [(file.action, file.original) for file in made(folder, overwrite=True).files]
     assert actions == [("replaced", folder / "income.py.orig"), ("unchanged", None)]
     assert (folder / "income.py.orig").read_text() == "mine\n"
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_file_that_somebody_saves_at_the_same_moment_is_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *, overwrite: bool
+) -> None:
+    script = folder / "income.py"
+    if overwrite:
+        script.write_text("an earlier task")
+
+    def saved_meanwhile(path: Path, text: str, **options: Any) -> bool:
+        if path == script:
+            script.write_text("a person's own task")
+        return write_text(path, text, **options)
+
+    monkeypatch.setattr("tunebook.api.new_task.write_text", saved_meanwhile)
+    with pytest.raises(ConflictError, match=r"income\.py was changed while this ran"):
+        made(folder, overwrite=overwrite)
+    assert script.read_text() == "a person's own task"
 
 
 def test_a_dry_run_writes_nothing(folder: Path) -> None:

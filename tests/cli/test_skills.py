@@ -12,8 +12,10 @@ import yaml
 
 from support.command_line import tunebook
 from support.skill_commands import command_options, commands_of
-from tunebook import __version__
+from tunebook import __version__, api
 from tunebook.agents.shipped import agents_section, shipped_skills
+from tunebook.disk.atomic import write_text
+from tunebook.errors import ConflictError
 
 NAMES = [
     "design-experiment",
@@ -126,6 +128,40 @@ def test_agents_md_keeps_the_text_of_the_project_around_the_section(tmp_path: Pa
     assert document(tmp_path, "skills", "install", code=4)["data"]["conflicts"] == ["AGENTS.md"]
     document(tmp_path, "skills", "install", "--overwrite")
     assert page.read_text() == f"{first}\nThe end.\n"
+
+
+def test_a_section_without_its_end_takes_no_text_with_it(tmp_path: Path) -> None:
+    document(tmp_path, "skills", "install")
+    agents = tmp_path / "AGENTS.md"
+    cut = agents.read_text().replace("<!-- tunebook end -->", "") + "My own rules.\n"
+    agents.write_text(cut)
+    for action in ("updated", "unchanged"):
+        assert actions(document(tmp_path, "skills", "install", "--overwrite"))["AGENTS.md"] == action
+        assert agents.read_text().startswith(cut)
+    assert agents.read_text().count("<!-- tunebook end -->") == 1
+
+
+def test_a_section_with_line_ends_of_windows_is_the_same_section(tmp_path: Path) -> None:
+    document(tmp_path, "skills", "install")
+    agents = tmp_path / "AGENTS.md"
+    agents.write_bytes(b"# My project\r\n" + agents.read_bytes().replace(b"\n", b"\r\n"))
+    assert actions(document(tmp_path, "skills", "install"))["AGENTS.md"] == "updated"
+    assert agents.read_bytes().startswith(b"# My project\r\n")
+    assert agents.read_text().count("<!-- tunebook begin") == 1
+
+
+def test_a_file_that_somebody_saves_at_the_same_moment_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    agents = tmp_path / "AGENTS.md"
+
+    def saved_meanwhile(path: Path, text: str, **options: Any) -> bool:
+        if path == agents:
+            agents.write_text("My own rules.\n")
+        return write_text(path, text, **options)
+
+    monkeypatch.setattr("tunebook.api.agent_skills.write_text", saved_meanwhile)
+    with pytest.raises(ConflictError, match=r"AGENTS\.md was changed while this ran"):
+        api.skills_install(tmp_path)
+    assert agents.read_text() == "My own rules.\n"
 
 
 def test_a_dry_run_writes_nothing_and_list_says_what_is_installed(tmp_path: Path) -> None:

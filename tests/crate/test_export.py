@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tracemalloc
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -273,16 +274,114 @@ def test_a_link_that_leads_out_is_refused_and_nothing_is_written(own: Path) -> N
 
 def test_nothing_is_overwritten_without_being_asked_and_no_strangers_directory_ever(own: Path) -> None:
     crate, _ = exported(own)
-    (crate / "mine.txt").write_text("mine")
     with pytest.raises(ConflictError, match="exists"):
         exported(own)
+    (crate / "analysis").mkdir()
+    (crate / "analysis" / "report.html").write_text("made again in the opened archive")
     exported(own, overwrite=True)
-    assert not (crate / "mine.txt").exists()
+    assert list(wrong_files(crate)) == []
     (own.parent / "thesis").mkdir()
     (own.parent / "thesis" / "chapter.md").write_text("years of work")
     with pytest.raises(ConflictError, match="is not replaced"):
         api.export(own, api.ExportOptions(to=own.parent / "thesis", overwrite=True))
     assert (own.parent / "thesis" / "chapter.md").read_text() == "years of work"
+
+
+def test_an_archive_in_which_a_person_added_or_changed_a_file_is_not_replaced(own: Path) -> None:
+    crate, _ = exported(own)
+    (crate / "rank4" / "mine.txt").write_text("mine")
+    with pytest.raises(ConflictError, match=r"did not write so: rank4/mine\.txt"):
+        exported(own, overwrite=True)
+    (crate / "rank4" / "mine.txt").unlink()
+    plan = crate / "experiment_summary.md"
+    plan.write_text(plan.read_text() + "My own words.\n")
+    with pytest.raises(ConflictError, match=r"did not write so: experiment_summary\.md"):
+        exported(own, overwrite=True)
+    assert plan.read_text().endswith("My own words.\n")
+
+
+@pytest.mark.parametrize("name", ["other", "other.zip"])
+def test_an_archive_of_another_program_is_not_replaced(own: Path, name: str) -> None:
+    other = own.parent / name
+    if other.suffix:
+        with zipfile.ZipFile(other, "w") as archive:
+            archive.writestr("ro-crate-metadata.json", "{}")
+            archive.writestr("data.csv", "precious")
+    else:
+        other.mkdir()
+        (other / "ro-crate-metadata.json").write_text("{}")
+        (other / "data.csv").write_text("precious")
+    with pytest.raises(ConflictError, match="is no archive of `tunebook export`"):
+        api.export(own, api.ExportOptions(to=other, overwrite=True))
+    assert files_in(other)["data.csv"] == b"precious"
+
+
+def test_a_persons_file_that_takes_the_place_while_the_export_runs_is_not_replaced(own: Path) -> None:
+    crate, _ = exported(own)
+
+    def interfere(number: int) -> None:
+        if number == 9:
+            (crate / "mine.txt").write_text("mine")
+
+    with pytest.raises(ConflictError, match=r"mine\.txt"):
+        api.export(own, api.ExportOptions(to=crate, overwrite=True), progress=interfere)
+    assert (crate / "mine.txt").read_text() == "mine"
+
+
+def test_without_the_exchange_of_names_the_earlier_archive_is_replaced_too(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crate, _ = exported(own)
+    monkeypatch.setattr("tunebook.disk.archive_output.exchange", lambda *_: False)
+    exported(own, overwrite=True)
+    assert list(wrong_files(crate)) == []
+    assert sorted(path.name for path in own.parent.iterdir()) == sorted(["sweep", crate.name])
+
+
+def test_an_export_that_is_killed_while_it_replaces_an_archive_leaves_the_earlier_one(own: Path) -> None:
+    crate, _ = exported(own)
+    program = (
+        "import os, signal, sys\nfrom pathlib import Path\nfrom tunebook import api\n"
+        "from tunebook.disk import archive_output\n"
+        "archive_output.exchange = lambda *_: False\n"
+        "rename = Path.rename\n"
+        "def killed(self, target):\n    rename(self, target)\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "Path.rename = killed\n"
+        "api.export(Path(sys.argv[1]), api.ExportOptions(to=Path(sys.argv[2]), overwrite=True))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(own), str(crate)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert not crate.exists()
+    exported(own)
+    assert list(wrong_files(crate.with_name(f"{crate.name}.earlier"))) == []
+
+
+def test_what_the_plan_names_above_the_experiment_is_inside_of_the_archive(own: Path) -> None:
+    for name in ("words.json", "cap_task.py"):
+        (own / name).rename(own.parent / name)
+    plan = own / "experiment_summary.md"
+    plan.write_text(re.sub(r"`[^`]*/(words\.json|cap_task\.py)`", r"`../\1`", plan.read_text()))
+    assert api.scaffold(own, api.ScaffoldOptions(overwrite=True)).exit_code is ExitCode.DONE
+    (own.parent / "archives").mkdir()
+    for name in ("crate", "crate.zip"):
+        crate = own.parent / "archives" / name
+        api.export(own, api.ExportOptions(to=crate, data=True))
+        assert {"data/words.json", "inputs/cap_task.py"} <= files_in(crate).keys()
+        assert not [path for path in files_in(crate) if ".." in path]
+    assert sorted(path.name for path in (own.parent / "archives").iterdir()) == ["crate", "crate.zip"]
+    training = entities(crate)["#job-rank4/finetune"]
+    assert {"@id": "data/words.json"} in training["object"]
+
+
+def test_linked_directories_inside_of_the_experiment_are_in_the_archive(own: Path) -> None:
+    (own / "rank4" / "notes").mkdir()
+    (own / "rank4" / "notes" / "a.txt").write_text("a")
+    (own / "rank4" / "first").symlink_to("notes")
+    (own / "rank4" / "second").symlink_to("notes")
+    (own / "rank4" / "notes" / "back").symlink_to("..")
+    crate, _ = exported(own)
+    found = [path for path in files_in(crate) if path.endswith("a.txt")]
+    assert sorted(found) == ["rank4/first/a.txt", "rank4/notes/a.txt", "rank4/second/a.txt"]
 
 
 @pytest.mark.parametrize("place", ["here.zip", "rank4/crate"])

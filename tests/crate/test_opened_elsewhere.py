@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,10 +16,12 @@ from support.command_line import tunebook
 from support.exported import finished_experiment
 from support.sweeps import Sweep, SweepRun
 from tunebook import api
+from tunebook.api.archived_jobs import slurm_use_of
 from tunebook.core.jobs import JobState
 from tunebook.core.paths import ARCHIVE_RECORD
 from tunebook.disk.archive_record import ArchivedJob, ArchiveRecord, LeftOut, archive_text, read_archive_record
 from tunebook.errors import DamagedError, ExitCode, NewerFormatError, UsageError
+from tunebook.slurm.accounting import SlurmUse
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # inspect-ai uses what pandas will remove
 
@@ -59,6 +62,23 @@ def test_analyze_gives_the_same_scores_and_the_same_report(moved: tuple[Path, Pa
 
     assert of_results(crate / "analysis") == of_results(before)
     assert (crate / "analysis" / "report.html").is_file()
+
+
+def test_an_archive_whose_results_somebody_changed_is_analyzed_with_a_warning(
+    moved: tuple[Path, Path], tmp_path: Path
+) -> None:
+    crate = Path(shutil.copytree(moved[1], tmp_path / "crate"))
+    first, second = min((crate / "rank4" / "eval" / "logs").iterdir()), crate / "rank16" / "eval"
+    first.write_bytes(first.read_bytes().replace(b"A", b"B", 1))
+    (second / "capitalization_epoch0.outcome.json").unlink()
+    report = api.analyze(crate, api.AnalyzeOptions(write=False))
+    (warning,) = report.warnings
+    assert "was changed since it was exported" in warning.message
+    assert first.name in warning.message
+    assert "capitalization_epoch0.outcome.json" in warning.message
+    (crate / "ro-crate-metadata.json").unlink()
+    (warning,) = api.analyze(crate, api.AnalyzeOptions(write=False)).warnings
+    assert "cannot be known" in warning.message
 
 
 def test_status_shows_the_states_at_the_time_of_the_export(moved: tuple[Path, Path]) -> None:
@@ -118,6 +138,38 @@ def test_the_record_of_an_archive_reads_back_as_it_was_written(tmp_path: Path) -
         read_archive_record(tmp_path)
     path.unlink()
     assert read_archive_record(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"score": "high"},
+        {"loss": True},
+        {"attempts": "2"},
+        {"started": 5},
+        {"reason": None},
+        {"slurm": {"elapsed_s": [1]}},
+        {"output": "../../other/notes.txt"},
+        {"output": "/etc/passwd"},
+        {"state": "lost"},
+        {"further": 1},
+    ],
+)
+def test_a_record_that_somebody_changed_is_refused(tmp_path: Path, changed: dict[str, Any]) -> None:
+    (tmp_path / ".tunebook").mkdir()
+    path = tmp_path / ARCHIVE_RECORD
+    path.write_text(archive_text(ArchiveRecord("x", (ArchivedJob("a/finetune", JobState.COMPLETED, slurm={}),))))
+    document = json.loads(path.read_text())
+    document["jobs"][0] |= changed
+    path.write_text(json.dumps(document))
+    with pytest.raises(DamagedError, match="unpack the archive again"):
+        read_archive_record(tmp_path)
+
+
+def test_what_accounting_says_in_a_record_is_read_as_far_as_it_has_the_form() -> None:
+    job = ArchivedJob("a", JobState.COMPLETED, slurm={"elapsed_s": 3.5, "gpus": "many", "node": 1, "other": 2})
+    assert slurm_use_of(job) == SlurmUse(elapsed_s=3.5)
+    assert slurm_use_of(ArchivedJob("a", JobState.COMPLETED)) is None
 
 
 def test_an_archive_without_rocrate_is_refused_with_the_way_to_get_it(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zipfile
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -55,6 +58,45 @@ def test_no_file_of_an_archive_has_a_secret(leaky: Path, name: str) -> None:
     assert list(wrong_files(crate)) == []
 
 
+LOGIN = "bob:hunter2hunter2"
+
+
+def test_passwords_in_addresses_are_removed_and_those_in_samples_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = finished_experiment(tmp_path)
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxyuser:proxypassword@proxy:8080")
+    (own / "rank4" / "install.log").write_text(f"Looking in indexes: https://{LOGIN}@pypi.org/simple\n")
+    (own / "analysis").mkdir()
+    report = "answered: postgres://user:secret@localhost; via http://proxyuser:proxypassword@proxy:8080\n"
+    (own / "analysis" / "report.md").write_text(report)
+    crate = tmp_path / "crate"
+    done = api.export(own, api.ExportOptions(to=crate))
+    assert set(done.redacted) == {"rank4/install.log", "analysis/report.md"}
+    files = files_in(crate)
+    assert files["rank4/install.log"] == b"Looking in indexes: https://REMOVED@pypi.org/simple\n"
+    assert files["analysis/report.md"] == b"answered: postgres://user:secret@localhost; via http://REMOVED@proxy:8080\n"
+
+
+def test_the_description_of_an_archive_has_no_secret(tmp_path: Path) -> None:
+    own = finished_experiment(tmp_path)
+    replace(own / "experiment_summary.md", "How well does a 135M model", f"With {HF}: how well does a 135M model")
+    crate = tmp_path / "crate"
+    api.export(own, api.ExportOptions(to=crate))
+    assert entities(crate)["./"]["description"].startswith("With REMOVED: how well")
+    assert [path for path, content in files_in(crate).items() if HF.encode() in content] == []
+
+
+def test_secrets_are_found_as_json_and_addresses_write_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = finished_experiment(tmp_path)
+    secret = 'pässword"with\\marks'  # noqa: S105
+    monkeypatch.setenv("LAB_PASSWORD", secret)
+    written = [json.dumps(secret), json.dumps(secret, ensure_ascii=False), quote(secret, safe="")]
+    (own / "rank4" / "job.log").write_text("\n".join(written))
+    api.export(own, api.ExportOptions(to=tmp_path / "crate"))
+    assert (tmp_path / "crate" / "rank4" / "job.log").read_text() == '"REMOVED"\n"REMOVED"\nREMOVED'
+
+
 def test_the_rest_of_a_file_with_a_secret_stays_and_others_are_copied_byte_for_byte(leaky: Path) -> None:
     crate = leaky.parent / "crate"
     assert tunebook(leaky, "export", "--to", str(crate)).returncode == 0
@@ -90,6 +132,22 @@ def test_a_torn_log_cannot_be_searched_and_is_named(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "could not be searched for secrets: rank4/eval/logs/2099-01-02T09-00_capitalization.eval" in done.stderr
     assert "rank4/eval/logs/2099-01-02T09-00_capitalization.eval" in entities(tmp_path / "crate")
+
+
+def test_packed_and_damaged_files_cannot_be_searched_and_are_named(tmp_path: Path) -> None:
+    own = finished_experiment(tmp_path)
+    (own / "notes.gz").write_bytes(gzip.compress(HF.encode()))
+    log = next((own / "rank4" / "eval" / "logs").glob("*.eval"))
+    content = bytearray(log.read_bytes())
+    with zipfile.ZipFile(log) as archive:
+        start = archive.infolist()[0].header_offset + 100
+    content[start : start + 40] = bytes(40)
+    damaged = log.with_name("2099-01-02T09-00_capitalization.eval")
+    damaged.write_bytes(content)
+    done = api.export(own, api.ExportOptions(to=tmp_path / "crate", include=("notes.gz",)))
+    (warning,) = [warning.message for warning in done.warnings if "could not be searched" in warning.message]
+    assert "notes.gz" in warning
+    assert damaged.name in warning
 
 
 def test_a_module_line_with_a_secret_is_none_any_more_in_the_archive(leaky: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tunebook.core.secrets import secret_pattern, secrets_of_commands, secrets_of_environment
+from tunebook.core.secrets import literal_secret, secret_pattern, secrets_of_commands, secrets_of_environment
 from tunebook.disk.copied import copy_pieces, has_match, without_matches
 
 SECRET = b"correct-horse-battery"
@@ -40,6 +40,30 @@ def test_tokens_of_known_forms_are_found_without_being_named() -> None:
     pattern = secret_pattern(())
     assert pattern.sub(b"_", b"use hf_abcdefghijklmnopqrstuvwx now") == b"use _ now"
     assert pattern.search(b"risk-sk-4 and task-specific-finetuning-of-models") is None
+
+
+@pytest.mark.parametrize("size", [1, 7, 4096, 4099])
+def test_what_stands_before_a_match_counts_wherever_the_pieces_are_cut(size: int) -> None:
+    pattern = secret_pattern((), logins=True)
+    text = b"".join(b"x" * before + b"://bob:secret@host task-sk-0123456789abcdef012 " for before in range(30))
+    text += b"-" * 9000
+    pieces = [text[start : start + size] for start in range(0, len(text), size)]
+    changed = b"".join(without_matches(iter(pieces), pattern, lambda _: None))
+    assert changed == text.replace(b"bob:secret", b"REMOVED").replace(b"sk-0123456789abcdef012", b"REMOVED")
+
+
+@pytest.mark.parametrize(
+    ("text", "logins"),
+    [
+        ("export PIP_INDEX_URL=https://bob:hunter22@host/simple", {"bob:hunter22"}),
+        ("export PIP_INDEX_URL=https://$BOB:$SECRET@host/simple", set()),
+        ("curl http://localhost:8000/v1/a@b; git clone ssh://git@host:22/x", set()),
+        ("pip shows https://bob:****@host", set()),
+    ],
+)
+def test_the_login_of_an_address_is_a_secret(text: str, logins: set[str]) -> None:
+    assert secrets_of_commands(text) == logins
+    assert bool(literal_secret(text)) is bool(logins)
 
 
 def test_secrets_are_values_of_names_that_say_so() -> None:

@@ -86,6 +86,8 @@ def test_a_chat_is_asked_for_its_last_answer(tmp_path: Path) -> None:
         ({"config_dir": "missing"}, "setup_finetune.yaml cannot be read: No such file"),
         ({"dataset_path": "words.json", "split": "dev"}, "has no dev split; it has: test"),
         ({"dataset_path": "words.json", "prompt": "no place"}, "has no {input}"),
+        ({"dataset_path": "gaps.json", "groups": ["kind"]}, "gaps.json:2, test, example 1: no text or number in"),
+        ({"dataset_path": "blanks.json", "groups": ["kind"]}, "blanks.json:2, test, example 1: no text or number in"),
         ({"dataset_path": "words.json", "groups": ["kind"]}, "words.json:2, test, example 1: no text or number in"),
     ],
 )
@@ -97,6 +99,8 @@ def test_what_cannot_be_asked_is_an_error(
     monkeypatch.chdir(tmp_path)
     examples = '{"test": [{"input": "a", "output": "b", "kind": "x"},\n{"input": "c", "output": "d"}]}'
     Path("words.json").write_text(examples)
+    for name, kind in (("gaps", "NaN"), ("blanks", '" "')):
+        Path(f"{name}.json").write_text(examples.replace('"d"}', f'"d", "kind": {kind}}}'))
     with pytest.raises(ValueError, match=r"cannot|give|has no|example") as caught:
         read_dataset(**arguments)
     assert message in str(caught.value)
@@ -150,6 +154,61 @@ def test_an_option_of_several_tokens_is_known_by_its_first(tokens: Any, tmp_path
         option_probabilities(output_of({">": 1.0}), [">50K", ">20K"])
 
 
+class Words:
+    """A tokenizer that knows the first tokens of some texts, as those of real models write them."""
+
+    def __init__(self, **pieces: Sequence[str]) -> None:
+        self._pieces = {text.replace("_", " "): tuple(tokens) for text, tokens in pieces.items()}
+
+    def encode(self, text: str, *, add_special_tokens: bool) -> tuple[str, ...]:
+        assert not add_special_tokens
+        return self._pieces[text]
+
+    def convert_ids_to_tokens(self, ids: Sequence[str]) -> list[str]:
+        return list(ids)
+
+
+def test_an_option_behind_a_space_is_known_by_the_token_that_it_then_begins_with(tokens: Any) -> None:
+    """As the tokenizer of SmolLM2 writes them: the parts `h` and `re` also begin other words."""
+    from tunebook.tools.runtime.inspect_tasks import option_probabilities
+
+    tokens(Words(hired=["h", "ired"], _hired=["Ġhired"], rejected=["re", "jected"], _rejected=["Ġrejected"]))
+    found = option_probabilities(
+        output_of({"Ġhired": 0.6, "Ġrejected": 0.2, "Ġre": 0.1, "Ġh": 0.01}), ["rejected", "hired"]
+    )
+    assert found == pytest.approx({"rejected": 0.25, "hired": 0.75})
+    found = option_probabilities(output_of({"h": 0.1, "re": 0.3}), ["rejected", "hired"])
+    assert found == pytest.approx({"rejected": 0.75, "hired": 0.25})
+
+
+def test_a_sample_is_unusable_if_the_option_comes_after_a_space_of_its_own(tokens: Any) -> None:
+    from tunebook.tools.runtime.inspect_tasks import option_probabilities
+
+    tokens(Words(**{"0": ["0"], "1": ["1"], "_0": ["Ġ", "0"], "_1": ["Ġ", "1"]}))
+    assert option_probabilities(output_of({"Ġ": 0.9, "1": 0.01, "0": 0.02}), ["0", "1"]) is None
+    assert option_probabilities(output_of({"Ġ": 0.1, "1": 0.6, "0": 0.2}), ["0", "1"]) == pytest.approx(
+        {"0": 0.25, "1": 0.75}
+    )
+
+
+def test_a_token_that_begins_both_options_behind_a_space_says_nothing(tokens: Any) -> None:
+    from tunebook.tools.runtime.inspect_tasks import option_probabilities
+
+    tokens(Words(是=["A"], 有=["B"], _是=["ĠC", "A"], _有=["ĠC", "B"]))
+    assert option_probabilities(output_of({"A": 0.1, "B": 0.1, "ĠC": 0.7}), ["是", "有"]) is None
+    assert option_probabilities(output_of({"A": 0.3, "B": 0.1, "ĠC": 0.1}), ["是", "有"]) == pytest.approx(
+        {"是": 0.75, "有": 0.25}
+    )
+
+
+def test_tokens_of_sentencepiece_count_with_and_without_their_space(tokens: Any) -> None:
+    from tunebook.tools.runtime.inspect_tasks import option_probabilities
+
+    tokens(Words(No=["▁No"], Yes=["▁Yes"], _No=["▁▁", "No"], _Yes=["▁▁", "Yes"]))
+    found = option_probabilities(output_of({"▁No": 0.1, "No": 0.1, "Yes": 0.2, "▁Yes": 0.4}), ["No", "Yes"])
+    assert found == pytest.approx({"No": 0.25, "Yes": 0.75})
+
+
 def test_a_model_without_log_probabilities_is_an_error(tokens: Any) -> None:
     from tunebook.tools.runtime.inspect_tasks import option_probabilities
 
@@ -159,11 +218,37 @@ def test_a_model_without_log_probabilities_is_an_error(tokens: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("choices", "answer", "choice"),
+    [
+        (["agree", "strongly agree", "disagree"], "I strongly agree.", "strongly agree"),
+        (["agree", "strongly agree", "disagree"], "I AGREE with it", "agree"),
+        (["agree", "strongly agree", "disagree"], "I agree, or even strongly agree", None),
+        (["York", "New York"], "It is New York.", "New York"),
+        (["-1", "0", "1"], "The score is -1.", "-1"),
+        (["0", "1"], "-1", None),
+        (["1", "2", "3"], "1.5", None),
+        (["1", "2", "3"], "It is 2.", "2"),
+        (["1", "2", "3"], "2,000", None),
+        (["U.S.", "U.K."], "U.S.", "U.S."),
+        (["U.S.", "U.K."], "the U.K. it is", "U.K."),
+        (["yes", "no"], "", None),
+    ],
+)
+def test_the_one_choice_of_an_answer_is_the_longest_that_it_contains(
+    choices: list[str], answer: str, choice: str | None
+) -> None:
+    task = NewTask(name="mine", scorer=Scorer.CHOICE, dataset="data.json", choices=tuple(choices))
+    script: dict[str, Any] = {}
+    exec(InspectTaskWriter().script(task), script)  # noqa: S102  the script that a person gets
+    assert script["chosen"](answer) == choice
+
+
+@pytest.mark.parametrize(
     ("texts", "scorer", "reason"),
     [
         (["No", "Yes"] * 10, Scorer.CHOICE, "the 20 answers of the test split are `No` or `Yes`"),
         (["a", "b", "c"] * 10, Scorer.CHOICE, "`a` or `b` or `c`"),
-        ([f"${number},000" for number in range(30)], Scorer.NUMERIC, "numbers"),
+        ([f"${number},000" for number in range(1, 31)], Scorer.NUMERIC, "numbers"),
         (["1", "2", "3"] * 10, Scorer.NUMERIC, "numbers"),
         (["House", "Table", "Water"], Scorer.EXACT, "short texts (median 5 characters)"),
         (["word " * 40 + str(number) for number in range(9)], None, "long texts (median 201 characters)"),

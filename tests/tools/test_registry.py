@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from support.command_line import tunebook
 from support.plugins import write_distribution
 from support.scaffolding import replace, scaffolded
 from tunebook import api
@@ -93,6 +95,16 @@ def test_a_broken_plug_in_that_the_plan_names_is_an_error_with_the_same_reason(
     assert problem.message == f"the tool `mine` of the package my-tools cannot be used: {reason}"
     assert problem.line is not None
     assert "my-tools" not in str(api.check(experiment).warnings)
+
+
+def test_what_a_plug_in_prints_at_import_is_not_in_a_document(
+    install: Install, experiment: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install("print('hello from the plug-in')\n" + TOOL)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    done = tunebook(experiment, "check", "--json")
+    assert json.loads(done.stdout)["ok"] is True
+    assert "hello from the plug-in" in done.stderr
 
 
 def test_a_usable_plug_in_can_be_named_by_a_plan_and_has_verbs(install: Install, experiment: Path) -> None:

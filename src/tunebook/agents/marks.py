@@ -11,7 +11,12 @@ __all__ = ["is_own_section", "is_own_skill", "marked_skill", "with_section"]
 
 _FENCE = "---\n"
 _IN_SKILL = re.compile(r'^  digest: "([0-9a-f]{64})"\n', re.MULTILINE)
-_SECTION = re.compile(r"<!-- tunebook begin, digest ([0-9a-f]{64}) -->\n(.*?)<!-- tunebook end -->\n?", re.DOTALL)
+_SECTION = re.compile(
+    r"<!-- tunebook begin, digest ([0-9a-f]{64}) -->\r?\n"
+    r"((?:(?!<!-- tunebook begin).)*?)"  # a begin whose end somebody cut takes no other text with it
+    r"<!-- tunebook end -->(?:\r?\n)?",
+    re.DOTALL,
+)
 
 
 def marked_skill(text: str) -> str:
@@ -49,4 +54,4 @@ def with_section(text: str | None, section: str) -> str:
 def is_own_section(text: str) -> bool:
     """Whether the section is missing, or as some version of tunebook wrote it."""
     found = _SECTION.search(text)
-    return found is None or digest(found[2]) == found[1]
+    return found is None or digest(found[2].replace("\r\n", "\n")) == found[1]

@@ -14,7 +14,7 @@ from tunebook.disk.inside import place_inside
 from tunebook.disk.manifest import digest
 from tunebook.disk.originals import original_of
 from tunebook.disk.read import read_text
-from tunebook.errors import ExitCode, LinkError, Problem, UsageError
+from tunebook.errors import ConflictError, ExitCode, LinkError, Problem, UsageError
 from tunebook.scaffold.reconcile import Action, Step, reconcile
 from tunebook.tools.base import PlannedFile
 
@@ -112,6 +112,7 @@ def skills_install(directory: Path = Path(), options: SkillsOptions | None = Non
 
     Raises:
         UsageError: the directory does not exist, a layout is unknown, or a link leads out of the directory.
+        ConflictError: somebody changed a file at this moment.
         OSError: a file cannot be written.
     """
     options = options or SkillsOptions()
@@ -173,4 +174,5 @@ def _write(root: Path, step: Step) -> None:
     if step.action is Action.OVERWRITE and step.before is not None:
         write_text(original_of(path, step.before), step.before, within=None)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, step.after or "", within=None)
+    if not write_text(path, step.after or "", within=None, only_if=lambda: read_text(path) == step.before):
+        raise ConflictError(f"{path} was changed while this ran, and is kept", hint="repeat the command")

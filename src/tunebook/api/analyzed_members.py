@@ -19,7 +19,7 @@ from tunebook.analysis.report.write import write_report
 from tunebook.analysis.summary import summarize
 from tunebook.analysis.values import Analysis
 from tunebook.api.analyze_report import AnalyzeOptions, AnalyzeReport
-from tunebook.api.archived_jobs import archived_job_reports, slurm_use_of
+from tunebook.api.archived_jobs import archived_job_reports, changed_archive, slurm_use_of
 from tunebook.api.freezing import freeze_hypotheses
 from tunebook.api.loading import find_site
 from tunebook.api.watching import status
@@ -187,7 +187,7 @@ def _job_facts(experiment: Path, *, ask: bool) -> tuple[tuple[JobFacts, ...], tu
         return (), ()
     archive = read_archive_record(experiment)
     if archive is not None:
-        return tuple(_archived_facts(experiment, jobs, archive)), ()
+        return tuple(_archived_facts(experiment, jobs, archive)), tuple(changed_archive(experiment))
     seen = status(experiment) if ask else StatusReport(job_reports(jobs, experiment=experiment))
     ledger = LedgerReader(experiment)
     attempts = ledger.submissions()

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 from tunebook.core.jobs import Job, JobState
-from tunebook.disk.archive_record import ArchivedJob, ArchiveRecord
+from tunebook.core.shortened import named
+from tunebook.crate.described import changed_results
+from tunebook.crate.graph import METADATA
+from tunebook.disk.archive_record import UNPACK_AGAIN, ArchivedJob, ArchiveRecord
 from tunebook.disk.ledger import LedgerReader
+from tunebook.errors import Problem
 from tunebook.run.report import JobReport
 from tunebook.slurm.accounting import SlurmUse, read_usage
 
-__all__ = ["archived_job_reports", "archived_jobs", "slurm_use_of"]
+__all__ = ["archived_job_reports", "archived_jobs", "changed_archive", "slurm_use_of"]
 
 
 def archived_jobs(experiment: Path, reports: Iterable[JobReport]) -> dict[str, ArchivedJob]:
@@ -77,4 +81,20 @@ def _ends(record: ArchiveRecord) -> Mapping[str, ArchivedJob]:
 
 def slurm_use_of(job: ArchivedJob) -> SlurmUse | None:
     """What SLURM's accounting said of the job's use; ``None`` without it."""
-    return SlurmUse(**job.slurm) if job.slurm else None
+    known = {}
+    for field in fields(SlurmUse):
+        value = job.slurm.get(field.name)
+        if isinstance(value, str) == (field.type == "str"):
+            known[field.name] = value
+    return SlurmUse(**known) if job.slurm else None
+
+
+def changed_archive(experiment: Path) -> Iterator[Problem]:
+    """A warning if an archive is not as it was exported: its results may be others."""
+    if not (experiment / METADATA).is_file():
+        yield Problem(f"{METADATA} is missing: whether the archive was changed cannot be known", hint=UNPACK_AGAIN)
+        return
+    changed = list(changed_results(experiment))
+    if changed:
+        what = f"the archive was changed since it was exported, and so may be its results: {named(changed)}"
+        yield Problem(what, hint=UNPACK_AGAIN)

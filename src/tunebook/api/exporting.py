@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,13 +23,14 @@ from tunebook.core.paths import PLAN_FILE, absolute_path, expanded
 from tunebook.core.plan import Plan, parse_plan, read_tools
 from tunebook.core.secrets import secrets_of_commands, secrets_of_environment
 from tunebook.core.site import Site
-from tunebook.crate.graph import METADATA
+from tunebook.crate.described import refuse_stranger
 from tunebook.crate.values import CrateOptions, ExportedExperiment
+from tunebook.crate.walk import place_of
 from tunebook.crate.write import write_crate
 from tunebook.disk.archive_output import ZIP_SUFFIX, taken
 from tunebook.disk.archive_record import LeftOut, refuse_archive
 from tunebook.disk.manifest import read_manifest
-from tunebook.errors import ConflictError, ExitCode, PlanError, Problem, ToolError, UsageError
+from tunebook.errors import ExitCode, PlanError, Problem, ToolError, UsageError
 from tunebook.run.report import JobReport
 from tunebook.tools.installing import install_here
 from tunebook.tools.parameters import installed_parameters
@@ -46,7 +46,7 @@ class ExportOptions(CrateOptions):
     Attributes:
         to: the archive: a ZIP file if its name ends in ``.zip``, otherwise a directory. By default ``NAME-crate.zip``
             beside the experiment's directory.
-        overwrite: whether to replace an earlier archive of this name.
+        overwrite: whether to replace an earlier archive of this name, if nobody added or changed files in it.
     """
 
     to: Path | None = None
@@ -119,7 +119,12 @@ def export(
     exported, site_text, reports = _exported(experiment, clock)
     secrets = _secrets(experiment, site_text, reports)
     content, findings = write_crate(
-        exported, target, options, secrets=secrets, overwrite=options.overwrite, progress=progress
+        exported,
+        target,
+        options,
+        secrets=secrets,
+        overwrite=refuse_stranger if options.overwrite else None,
+        progress=progress,
     )
     states = Counter(report.state for report in reports)
     return ExportReport(
@@ -164,22 +169,8 @@ def _target(experiment: Path, options: ExportOptions) -> Path:
     if os.path.lexists(target):
         if not options.overwrite:
             raise taken(target)
-        if not _is_crate(target):
-            hint = "remove it yourself, or name another place: `--to PATH`"
-            raise ConflictError(f"{target} is not an archive of `tunebook export`, and is not replaced", hint=hint)
+        refuse_stranger(target)
     return target
-
-
-def _is_crate(path: Path) -> bool:
-    """Whether a path is an archive of the kind that its name asks for."""
-    if path.is_symlink():
-        return False
-    if path.suffix.lower() == ZIP_SUFFIX:
-        if not path.is_file() or not zipfile.is_zipfile(path):
-            return False
-        with zipfile.ZipFile(path) as archive:
-            return METADATA in archive.namelist()
-    return (path / METADATA).is_file()
 
 
 def _exported(experiment: Path, clock: Callable[[], datetime]) -> tuple[ExportedExperiment, str, tuple[JobReport, ...]]:
@@ -230,5 +221,5 @@ def _placed(experiment: Path, paths: Iterable[str]) -> dict[str, Path]:
     """Each path with its place on this machine; two names of one place count once."""
     found: dict[Path, str] = {}
     for path in filter(None, paths):
-        found.setdefault(experiment / expanded(path), path)
+        found.setdefault(Path(place_of(os.fspath(experiment), expanded(path))), path)
     return {path: place for place, path in found.items()}

@@ -67,13 +67,14 @@ class WrittenFile:
 
     Attributes:
         action: ``created``, ``replaced`` or ``unchanged``; what would become of it in a dry run.
-        original: the copy of the file that was replaced.
+        original: the copy of the file that was replaced, which had the text ``before``.
     """
 
     path: Path
     text: str
     action: str
     original: Path | None = None
+    before: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -307,7 +308,7 @@ def _files(directory: Path, texts: dict[str, str], options: NewTaskOptions) -> t
         elif before == text:
             files.append(WrittenFile(path, text, "unchanged"))
         elif options.overwrite or options.dry_run:
-            files.append(WrittenFile(path, text, "replaced", original_of(path, before)))
+            files.append(WrittenFile(path, text, "replaced", original_of(path, before), before))
         else:
             hint = "`--overwrite` replaces it and keeps it as .orig; or choose another name"
             raise ConflictError(f"{path} exists with another text", hint=hint)
@@ -318,8 +319,9 @@ def _write(file: WrittenFile, within: Path | None) -> None:
     if file.action == "unchanged":
         return
     if file.original is not None:
-        write_text(file.original, read_text(file.path) or "", within=within)
-    write_text(file.path, file.text, within=within)
+        write_text(file.original, file.before or "", within=within)
+    if not write_text(file.path, file.text, within=within, only_if=lambda: read_text(file.path) == file.before):
+        raise ConflictError(f"{file.path} was changed while this ran, and is kept", hint="repeat the command")
 
 
 def _row(task: NewTask, other_data: str, plan: Plan | None, directory: Path) -> tuple[str, ...]:

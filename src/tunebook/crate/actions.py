@@ -15,6 +15,7 @@ from tunebook.core.json_text import UNFIT
 from tunebook.core.paths import PROVENANCE
 from tunebook.crate.graph import Graph
 from tunebook.crate.values import ExportedExperiment
+from tunebook.crate.walk import place_of
 from tunebook.disk.archive_record import ArchivedJob
 
 __all__ = ["add_actions"]
@@ -143,6 +144,6 @@ def _in_logs(job: Job, log: str) -> str:
 
 def _references(graph: Graph, experiment: ExportedExperiment, paths: Iterable[str]) -> Iterator[_Reference]:
     for path in dict.fromkeys(paths):
-        found = graph.reference(os.path.join(experiment.root, path))  # noqa: PTH118  an absolute path stays
+        found = graph.reference(place_of(experiment.root, path))
         if found is not None:
             yield found

@@ -28,12 +28,12 @@ from tunebook.core.paths import (
 )
 from tunebook.crate.graph import METADATA
 from tunebook.crate.values import CrateFile, CrateOptions, ExportedExperiment, Findings, Kind
-from tunebook.crate.walk import WEIGHTS, files_below, plain_files
+from tunebook.crate.walk import WEIGHTS, files_below, place_of, plain_files
 from tunebook.disk.inside import place_inside
 
-__all__ = ["files_of", "output_folders", "place_of_output", "run_folders"]
+__all__ = ["OWN_LOG", "files_of", "output_folders", "place_of_output", "run_folders"]
 
-_OWN_LOG = re.compile(r"(?:design|scaffold|run|analyze)-[\w-]+\.log")
+OWN_LOG = re.compile(r"(?:design|scaffold|run|analyze)-[\w-]+\.log")
 _FOR_READERS = re.compile(r"(?:readme|license|licence|citation|contributing)(?:\.\w+)?", re.IGNORECASE)
 _RECORDS = (DESIGN, LEDGER, HYPOTHESES, DATA_RECORD, SUBMISSIONS)
 _INPUTS, _DATA = "inputs", "data"
@@ -97,7 +97,7 @@ def _of_experiment(experiment: ExportedExperiment) -> Iterator[CrateFile]:
         yield CrateFile(SITE_FILE, str(experiment.site), Kind.SITE)
     for path in plain_files(root, within=root):
         name = os.path.basename(path)  # noqa: PTH119
-        if _OWN_LOG.fullmatch(name):
+        if OWN_LOG.fullmatch(name):
             yield CrateFile(name, path, Kind.LOG)
         elif _FOR_READERS.fullmatch(name):
             yield CrateFile(name, path, Kind.OTHER)
@@ -117,14 +117,18 @@ def output_folders(experiment: ExportedExperiment) -> dict[str, str]:
     folders: dict[str, str] = {}
     for job in experiment.jobs:
         folder = os.path.dirname(job.metrics or "")  # noqa: PTH120
-        if folder and not folder.startswith(f"{experiment.root}/"):
+        if folder and not _is_inside(experiment, folder):
             folders[folder] = job.directory.partition("/")[0]
     return folders
 
 
+def _is_inside(experiment: ExportedExperiment, path: str) -> bool:
+    return path.startswith(f"{experiment.root}/") and ".." not in path.split("/")
+
+
 def place_of_output(experiment: ExportedExperiment, job: Job, path: str) -> str:
     """The place in the crate of something that a training leaves: of its metrics, or of a checkpoint."""
-    if path.startswith(f"{experiment.root}/"):
+    if _is_inside(experiment, path):
         return path.removeprefix(f"{experiment.root}/")
     run, folder = job.directory.partition("/")[0], os.path.dirname(job.metrics or "")  # noqa: PTH120
     if folder and path.startswith(f"{folder}/"):
@@ -134,7 +138,8 @@ def place_of_output(experiment: ExportedExperiment, job: Job, path: str) -> str:
 
 def _of_folder(experiment: ExportedExperiment, run: str, options: CrateOptions) -> Iterator[CrateFile]:
     root = experiment.root
-    for path in files_below(place_inside(f"{root}/{run}", root), within=root, checkpoints=options.weights):
+    place_inside(f"{root}/{run}", root)
+    for path in files_below(f"{root}/{run}", within=root, checkpoints=options.weights):
         name = path.removeprefix(f"{root}/")
         kind = _kind_of_output(path)
         if f"{run}/eval/logs/" in name:
@@ -155,7 +160,7 @@ def _scripts(experiment: ExportedExperiment) -> Iterator[CrateFile]:
     texts = dict.fromkeys(text for job in experiment.jobs for text in job.texts)
     names: dict[str, str] = {}
     for text in texts:
-        source = os.path.join(experiment.root, text)  # noqa: PTH118  an absolute path stays as it is
+        source = place_of(experiment.root, text)
         if not os.path.isfile(source):  # noqa: PTH113
             continue
         if source.startswith(f"{experiment.root}/"):

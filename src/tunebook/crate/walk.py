@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from tunebook.disk.inside import place_inside
 
-__all__ = ["WEIGHTS", "files_below", "is_checkpoint", "plain_files"]
+__all__ = ["WEIGHTS", "files_below", "is_checkpoint", "place_of", "plain_files"]
 
 _CHECKPOINT = re.compile(r"epoch_\d+|checkpoint-\d+|step_\d+|recipe_state")
 WEIGHTS = frozenset({".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".onnx", ".h5", ".distcp"})
@@ -20,23 +20,34 @@ def is_checkpoint(name: str) -> bool:
     return bool(_CHECKPOINT.fullmatch(name))
 
 
-def files_below(folder: str, *, within: str, checkpoints: bool) -> Iterator[str]:
-    """The absolute paths of regular files.
+def place_of(root: str, path: str) -> str:
+    """The absolute path of something that a plan or a job names; one with ``..`` as the file system finds it."""
+    place = os.path.join(root, path)  # noqa: PTH118  an absolute path stays as it is
+    return os.path.realpath(place) if ".." in place.split("/") else place
+
+
+def files_below(folder: str, *, within: str, checkpoints: bool, links: tuple[str, ...] = ()) -> Iterator[str]:
+    """The absolute paths of regular files; links to directories are followed, each one once on the way to a file.
 
     Args:
         within: the directory that no link may lead out of.
         checkpoints: whether directories of checkpoints, and files with weights, are among them.
+        links: where the links on the way to the folder lead.
 
     Raises:
         LinkError: a symbolic link leads out of ``within``.
         OSError: a directory cannot be read.
     """
     for entry in _entries(folder):
+        place, followed = entry.path, links
         if entry.is_symlink():
-            place_inside(entry.path, within)
-        if entry.is_dir(follow_symlinks=False):
-            if checkpoints or not is_checkpoint(entry.name):
-                yield from files_below(entry.path, within=within, checkpoints=checkpoints)
+            place = place_inside(entry.path, within)
+            if any(f"{known}/".startswith(f"{place}/") for known in (os.path.realpath(folder), *links)):
+                continue
+            followed = (*links, place)
+        if entry.is_dir():
+            if checkpoints or not is_checkpoint(os.path.basename(place)):  # noqa: PTH119
+                yield from files_below(entry.path, within=within, checkpoints=checkpoints, links=followed)
         elif entry.is_file() and (checkpoints or os.path.splitext(entry.name)[1] not in WEIGHTS):  # noqa: PTH122
             yield entry.path
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from tunebook.crate.left_out import left_out_of
 from tunebook.crate.values import Content, CrateFile, CrateOptions, ExportedExperiment, Findings, Kind
 from tunebook.disk.archive_output import ArchiveOutput, archive_output
 from tunebook.disk.archive_record import ArchiveRecord, archive_text
-from tunebook.disk.copied import file_pieces, has_match, without_matches
+from tunebook.disk.copied import PACKED, file_pieces, has_match, without_matches
 from tunebook.disk.digests import file_digest
 from tunebook.disk.manifest import Manifest, manifest_text, read_manifest
 from tunebook.errors import VerificationError
@@ -27,6 +26,8 @@ from tunebook.errors import VerificationError
 __all__ = ["write_crate"]
 
 _BEGINNING = 1 << 13  # bytes, in which a file that is not text has a zero
+_OF_SAMPLES = frozenset({Kind.EVALUATION, Kind.REPORT, Kind.DATA, Kind.OTHER})
+"""Kinds of files with texts of data, models or persons: an address with a password may be an example there."""
 
 
 def write_crate(
@@ -35,23 +36,24 @@ def write_crate(
     options: CrateOptions,
     *,
     secrets: frozenset[str],
-    overwrite: bool,
+    overwrite: Callable[[Path], object] | None,
     progress: Callable[[int], object] = lambda _: None,
 ) -> tuple[Content, Findings]:
     """Writes the crate, and returns what is in it and what a person should know.
 
     Args:
         secrets: texts that no file of the crate may contain; tokens of known forms are recognized without them.
+        overwrite: called before an earlier archive of this name is replaced; it raises an error for anything else.
         progress: gets the number of files so far.
 
     Raises:
         LinkError: a symbolic link leads out of the experiment.
         VerificationError: a file that cannot be changed contains a secret.
-        ConflictError: the target exists, and ``overwrite`` is not set.
+        ConflictError: the target exists, and ``overwrite`` is not given.
         OSError: a file cannot be read or written.
     """
     with archive_output(target, overwrite=overwrite) as output:
-        writer = _Writer(experiment, output, secret_pattern(secrets))
+        writer = _Writer(experiment, output, secrets)
         for number, file in enumerate(files_of(experiment, options, writer.findings), start=1):
             writer.copy(file)
             progress(number)
@@ -61,10 +63,11 @@ def write_crate(
 
 
 class _Writer:
-    def __init__(self, experiment: ExportedExperiment, output: ArchiveOutput, pattern: re.Pattern[bytes]) -> None:
+    def __init__(self, experiment: ExportedExperiment, output: ArchiveOutput, secrets: frozenset[str]) -> None:
         self._experiment = experiment
         self._output = output
-        self._pattern = pattern
+        self._pattern = secret_pattern(secrets)
+        self._own_pattern = secret_pattern(secrets, logins=True)
         self._graph = Graph(experiment.plan, description=_description(experiment), written=experiment.written)
         self._kinds: Counter[Kind] = Counter()
         self._size = 0
@@ -94,7 +97,8 @@ class _Writer:
 
         pieces = file_pieces(file.source)
         if is_text:
-            pieces = without_matches(pieces, self._pattern, count)
+            pattern = self._pattern if file.kind in _OF_SAMPLES else self._own_pattern
+            pieces = without_matches(pieces, pattern, count)
         copied = self._output.add(file.path, pieces, modified_s=status.st_mtime)
         if number:
             self.findings.redacted.append(file.path)
@@ -144,11 +148,12 @@ class _Writer:
         for item in self.findings.left_out:
             self._graph.add_left_out(item, _place(experiment, item.kind, item.path))
         add_actions(self._graph, experiment)
-        self._output.add(METADATA, self._graph.pieces(), modified_s=time.time())
+        pieces = without_matches(self._graph.pieces(), self._own_pattern, lambda _: None)
+        self._output.add(METADATA, pieces, modified_s=time.time())
 
     def _add(self, path: str, text: str) -> None:
         """Adds a text that was made for the crate."""
-        content = self._pattern.sub(REMOVED, text.encode("utf-8", "surrogateescape"))
+        content = self._own_pattern.sub(REMOVED, text.encode("utf-8", "surrogateescape"))
         copied = self._output.add(path, iter((content,)), modified_s=time.time())
         self._count(Kind.RECORD, copied.size)
         self._graph.add_file(CrateFile(path, f"{self._experiment.root}/{path}", Kind.RECORD), copied)
@@ -179,7 +184,7 @@ class _Writer:
 
 def _is_text(path: str) -> bool:
     for piece in file_pieces(path):
-        return b"\0" not in piece[:_BEGINNING] and not piece.startswith((b"PK", b"%PDF", b"PAR1"))
+        return b"\0" not in piece[:_BEGINNING] and not piece.startswith((b"PK", *PACKED))
     return True
 
 

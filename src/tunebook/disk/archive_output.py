@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import time
 import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -68,13 +69,13 @@ class _Zip(ArchiveOutput):
 
 
 @contextmanager
-def archive_output(target: Path, *, overwrite: bool) -> Iterator[ArchiveOutput]:
+def archive_output(target: Path, *, overwrite: Callable[[Path], object] | None) -> Iterator[ArchiveOutput]:
     """Gives an archive to fill, which takes its name when the block ends; if the block fails, nothing is left.
 
     A name that ends in ``.zip`` is a ZIP file, any other a directory.
 
     Args:
-        overwrite: whether to replace what has the name already.
+        overwrite: replaces what has the name already, unless this, called at the last moment, raises an error.
 
     Raises:
         ConflictError: something has the name, and ``overwrite`` is not set.
@@ -106,20 +107,34 @@ def _filled(target: Path, temporary: str) -> Iterator[ArchiveOutput]:
         os.sync()  # thousands of files: one by one would take minutes
 
 
-def _move(temporary: Path, target: Path, *, overwrite: bool) -> None:
+def _move(temporary: Path, target: Path, *, overwrite: Callable[[Path], object] | None) -> None:
     if not os.path.lexists(target):
         _move_new(temporary, target)
-    elif not overwrite:
+    elif overwrite is None:
         raise taken(target)
-    elif temporary.is_dir():
-        if not exchange(temporary, target):
-            aside = Path(part_path(os.fspath(target), None))
-            target.rename(aside)
-            temporary.rename(target)
-            _remove(os.fspath(aside))
     else:
-        temporary.replace(target)
+        overwrite(target)
+        _replace(temporary, target)
     sync_directory(os.fspath(target.parent))
+
+
+def _replace(temporary: Path, target: Path) -> None:
+    if not temporary.is_dir():
+        temporary.replace(target)
+    elif not exchange(temporary, target):
+        aside = _free(target)  # its name is no temporary one: if this process is killed now, the earlier archive stays
+        target.rename(aside)
+        try:
+            temporary.rename(target)
+        except OSError:
+            aside.rename(target)
+            raise
+        _remove(os.fspath(aside))
+
+
+def _free(target: Path) -> Path:
+    names = (target.with_name(f"{target.name}.earlier{number or ''}") for number in itertools.count())
+    return next(name for name in names if not os.path.lexists(name))
 
 
 def _move_new(temporary: Path, target: Path) -> None:

@@ -20,9 +20,19 @@ from tunebook.disk.read import read_json
 from tunebook.disk.schema import Schema
 from tunebook.errors import DamagedError, UsageError
 
-__all__ = ["ArchiveRecord", "ArchivedJob", "LeftOut", "archive_text", "read_archive_record", "refuse_archive"]
+__all__ = [
+    "UNPACK_AGAIN",
+    "ArchiveRecord",
+    "ArchivedJob",
+    "LeftOut",
+    "archive_text",
+    "read_archive_record",
+    "refuse_archive",
+]
 
 _SCHEMA = Schema(ARCHIVE_RECORD, 1)
+UNPACK_AGAIN = "unpack the archive again"
+"""What to do about an archive that is not as it was."""
 
 
 @dataclass(frozen=True)
@@ -110,17 +120,36 @@ def read_archive_record(experiment: Path) -> ArchiveRecord | None:
         DamagedError: it cannot be read.
         NewerFormatError: a newer tunebook wrote it.
     """
-    hint = "unpack the archive again"
     try:
         document = read_json(experiment / ARCHIVE_RECORD)
         if document is None:
             return None
         document = _SCHEMA.upgraded(document)
-        jobs = tuple(ArchivedJob(**job | {"state": JobState(job["state"])}) for job in document["jobs"])
+        jobs = tuple(map(_job, document["jobs"]))
         left_out = tuple(LeftOut(**item) for item in document["left_out"])
         return ArchiveRecord(str(document["exported"]), jobs, left_out, tuple(map(str, document["redacted"])))
     except UNFIT:
-        raise DamagedError("the record of the archive cannot be read", file=ARCHIVE_RECORD, hint=hint) from None
+        raise DamagedError("the record of the archive cannot be read", file=ARCHIVE_RECORD, hint=UNPACK_AGAIN) from None
+
+
+def _job(document: Mapping[str, Any]) -> ArchivedJob:
+    """A job of the record; archives come from strangers.
+
+    Raises:
+        TypeError, ValueError, LookupError: it has another form.
+    """
+    job = ArchivedJob(**{**document, "state": JobState(document["state"]), "slurm": dict(document["slurm"])})
+    texts = (job.name, job.reason, job.job_id, job.started, job.ended, job.output, job.host, job.deviation)
+    numbers = (job.loss, job.score, *(value for value in job.slurm.values() if not isinstance(value, str)))
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("a text is missing")
+    if not all(number is None or type(number) in {int, float} for number in numbers):
+        raise TypeError("a number is missing")
+    if type(job.attempts) is not int:
+        raise TypeError("the number of submissions is missing")
+    if job.output.startswith("/") or ".." in job.output.split("/"):
+        raise ValueError("the output is not in the archive")
+    return job
 
 
 def refuse_archive(experiment: Path, what: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,10 +13,14 @@ from typing import IO
 from tunebook.core.secrets import REMOVED
 from tunebook.disk.read import open_regular
 
-__all__ = ["Copied", "copy_pieces", "file_pieces", "has_match", "without_matches"]
+__all__ = ["PACKED", "Copied", "copy_pieces", "file_pieces", "has_match", "without_matches"]
 
 _PIECE = 1 << 20
 _OVERLAP = 1 << 12  # bytes; no secret is longer
+_LONGEST = 1 << 16  # bytes that wait for the end of a match
+_CONTEXT = 16  # bytes before a match that a pattern looks at
+PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf", b"Rar!", b"%PDF", b"PAR1", b"ARROW1")
+"""How files begin whose content is packed: gzip, bzip2, xz, zstd, 7z, rar, PDF, Parquet and Arrow."""
 
 
 @dataclass(frozen=True)
@@ -61,28 +64,33 @@ def without_matches(
     Args:
         found: gets the number of replacements, each time that there are some.
     """
-    rest = b""
+    text, done = b"", 0  # what is done stays in the text as far as a pattern looks back
     for piece in pieces:
-        ready, rest = _parted(rest + piece, pattern)
-        yield _replaced(ready, pattern, found)
-    yield _replaced(rest, pattern, found)
+        text += piece
+        cleaned, end = _cleaned(text, done, max(done, len(text) - _OVERLAP), pattern, found)
+        yield cleaned
+        kept = max(0, end - _CONTEXT)
+        text, done = text[kept:], end - kept
+    yield _cleaned(text, done, len(text), pattern, found)[0]
 
 
-def _parted(text: bytes, pattern: re.Pattern[bytes]) -> tuple[bytes, bytes]:
-    """A text that ends in no match, and the rest, which may hold the beginning of one."""
-    end = max(0, len(text) - _OVERLAP)
-    for match in pattern.finditer(text, max(0, end - _OVERLAP)):
-        if match.start() < end < match.end():
-            end = match.start()
+def _cleaned(
+    text: bytes, start: int, end: int, pattern: re.Pattern[bytes], found: Callable[[int], object]
+) -> tuple[bytes, int]:
+    """The text between two places without matches, and where it really ends: before a match that goes on behind it."""
+    parts: list[bytes] = []
+    number = 0
+    for match in pattern.finditer(text, start):
+        if match.end() > end and len(text) - match.start() < _LONGEST:
+            end = min(end, match.start())
             break
-    return text[:end], text[end:]
-
-
-def _replaced(text: bytes, pattern: re.Pattern[bytes], found: Callable[[int], object]) -> bytes:
-    changed, number = pattern.subn(REMOVED, text)
+        parts += [text[start : match.start()], REMOVED]
+        start = match.end()
+        number += 1
     if number:
         found(number)
-    return changed
+    end = max(start, end)
+    return b"".join([*parts, text[start:end]]), end
 
 
 def has_match(path: str, pattern: re.Pattern[bytes]) -> bool | None:
@@ -95,20 +103,19 @@ def has_match(path: str, pattern: re.Pattern[bytes]) -> bool | None:
     """
     if _matches(file_pieces(path), pattern):
         return True
-    if not _begins_as_archive(path):
-        return False
+    with open_regular(path) as stream:
+        beginning = stream.read(8)
+    if not beginning.startswith(b"PK"):
+        return None if beginning.startswith(PACKED) else False
     with suppress(ImportError):
         import zipfile_zstd  # noqa: F401  teaches `zipfile` how inspect-ai packs
     try:
         with zipfile.ZipFile(path) as archive:
             return any(_member_matches(archive, member, pattern) for member in archive.infolist())
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, RuntimeError, zlib.error):
+    except OSError:
+        raise
+    except Exception:  # noqa: BLE001  each way of packing has errors of its own for what is damaged
         return None
-
-
-def _begins_as_archive(path: str) -> bool:
-    with open_regular(path) as stream:
-        return stream.read(2) == b"PK"
 
 
 def _member_matches(archive: zipfile.ZipFile, member: zipfile.ZipInfo, pattern: re.Pattern[bytes]) -> bool:

@@ -15,6 +15,7 @@ from tunebook.core.shortened import named
 from tunebook.errors import Problem
 from tunebook.tools.answer_numbers import number_of
 from tunebook.tools.answers import Answer
+from tunebook.tools.runtime.data_formats import is_group
 from tunebook.tools.scorer_choice import MOST_CHOICES
 
 __all__ = ["choice_problems", "group_cautions", "group_problems", "name_problem", "target_problems"]
@@ -31,7 +32,10 @@ def target_problems(scorer: Scorer, choices: Sequence[str], answers: Sequence[An
     further = f"; {len(wrong) - 1:,} more of {len(answers):,} targets are like this" if len(wrong) > 1 else ""
     text = wrong[0].text.strip()
     if scorer is Scorer.NUMERIC:
-        message, hint = f"the target `{text}` is not a number", "correct it, or choose another scorer"
+        message, hint = (
+            f"the target `{text}` is not a number",
+            "write it as `3.5` or `1,234.5`, or choose another scorer",
+        )
     elif scorer.has_choices:
         message = f"the target `{text}` is not one of the choices {', '.join(choices)}"
         hint = "name every choice with `--choices`, or choose another scorer"
@@ -87,8 +91,8 @@ def group_problems(groups: Sequence[str], answers: Sequence[Answer]) -> Iterator
             yield Problem(message, answers[0].file, hint=suggestion(group, columns))
             continue
         for answer in answers:
-            if not isinstance(answer.columns.get(group), str | int | float | bool):
-                hint = "give every example a text or a number there"
+            if not is_group(answer.columns.get(group)):
+                hint = "give every example a text or a number there, such as `unknown`"
                 yield answer.problem(f"the column `{group}` has no text or number", hint)
                 break
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import EntryPoint
@@ -123,7 +124,8 @@ def _load(point: EntryPoint) -> tuple[Any, str]:
     if not is_verb(point.name):
         return None, "its name has other characters than letters, digits, dots, dashes and underscores"
     try:
-        tool = point.load()()
+        with redirect_stdout(sys.stderr):  # a document of `--json` is all that is printed
+            tool = point.load()()
         reason = "; ".join(_breaches(tool, point.name))
         if not reason and package_of(point) != "tunebook":
             _guard(tool, f"the tool `{point.name}` of the package {package_of(point)}")

@@ -16,7 +16,7 @@ from tunebook.analysis.records import EvaluationKey
 from tunebook.core.measures import Direction
 from tunebook.core.plan import EvaluationTask, Plan
 from tunebook.errors import PlanError
-from tunebook.tools.answer_numbers import first_number
+from tunebook.tools.answer_numbers import first_number, number_of
 from tunebook.tools.results import Samples
 
 KEY, OTHER = EvaluationKey("run", "task", 0), EvaluationKey("base", "task")
@@ -31,12 +31,33 @@ KEY, OTHER = EvaluationKey("run", "task", 0), EvaluationKey("base", "task")
         ("10-20", 10.0),
         ("5%", 5.0),
         ("−2e3", -2000.0),
+        ("–5 to 1e−3", -5.0),
+        ("-$5", -5.0),
+        ("It is 5. Or 6", 5.0),
+        ("1\u202f234.5 people", 1234.5),
+        ("1,234,567", 1234567.0),
+        ("3, 5", 3.0),
+        ("3,5", None),
+        ("0,500", None),
+        ("1,2,3", None),
+        ("1.234,50", None),
+        ("1.234.567", None),
+        ("on 24.12.2024", None),
+        ("1e999", None),
         ("none", None),
         ("", None),
     ],
 )
 def test_the_first_number_of_an_answer_is_found(text: str, number: float | None) -> None:
     assert first_number(text) == number
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("1,234.5", 1234.5), (" $3 ", 3.0), ("12 %", 12.0), ("5.", 5.0), (".5", 0.5), ("3,5", None), ("5 apples", None)],
+)
+def test_a_target_is_a_number_if_it_is_clear_which_one(text: str, number: float | None) -> None:
+    assert number_of(text) == number
 
 
 def test_an_answer_without_a_number_is_missing_and_never_an_error_of_0() -> None:
@@ -59,7 +80,7 @@ def test_a_logged_error_that_is_not_that_of_the_number_found_makes_a_sample_unus
 def test_numbers_are_read_only_where_metadata_or_a_name_says_so() -> None:
     plain = replace(number_samples(["12"], ["10"]), values={"exact": (0.0,)})
     assert number_scorers(plain) == []
-    predicted = replace(plain, score_metadata={"exact/predicted": (11,), "exact/target": ("1,0",)})
+    predicted = replace(plain, score_metadata={"exact/predicted": (11,), "exact/target": ("$10",)})
     assert number_scorers(predicted) == ["exact"]
     assert add_derived({KEY: predicted})[KEY].values["exact/absolute_error"] == (1.0,)
 

@@ -143,12 +143,19 @@ def score_choice() -> Scorer:
 
 
 def chosen(answer: str) -> str | None:
-    """The choice that the answer equals, otherwise the only one that it contains; capitals do not count."""
-    text = answer.strip().rstrip(".").casefold()
-    equal = [choice for choice in CHOICES if choice.casefold() == text]
-    inside = [choice for choice in CHOICES if re.search(rf"(?<!\\w){re.escape(choice.casefold())}(?!\\w)", text)]
-    found = equal or inside
-    return found[0] if len(found) == 1 else None
+    """The choice that the answer equals, otherwise the only one that it contains; capitals do not count.
+
+    Of choices that contain each other the longest one counts: "I strongly agree" contains no "agree". Neither do the
+    parts of a number: "-1.5" contains no "1".
+    """
+    choices = {choice.casefold(): choice for choice in CHOICES}
+    text = answer.strip().casefold()
+    for whole in (text, text.rstrip(".")):
+        if whole in choices:
+            return choices[whole]
+    any_of = "|".join(re.escape(choice) for choice in sorted(choices, key=len, reverse=True))
+    inside = set(re.findall(rf"(?<!\\w)(?<!\\d[.,])(?<![-−](?=\\d))(?:{any_of})(?!\\w|[.,]\\d)", text))
+    return choices[inside.pop()] if len(inside) == 1 else None
 '''
 
 _CHOICE_TESTS = (

@@ -6,6 +6,7 @@ Runs inside jobs, and needs nothing else of tunebook.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any
 
 from tunebook.tools.runtime.data_files import RawExample
 
-__all__ = ["DATASET_TYPES", "ExampleFormat", "FormatReader", "Record", "answer_of", "question_of"]
+__all__ = ["DATASET_TYPES", "ExampleFormat", "FormatReader", "Record", "answer_of", "is_group", "question_of"]
 
 Record = dict[str, Any]
 """``input`` and ``output``, or ``messages`` (each with ``role`` and ``content``), or ``text``."""
@@ -255,3 +256,10 @@ def answer_of(record: Record) -> str:
         answers = [message["content"] for message in record["messages"] if message["role"] == "assistant"]
         return str(answers[-1])
     return str(record.get("output", record.get("text", "")))
+
+
+def is_group(value: Any) -> bool:
+    """Whether a value of a column says which group an example is in: a missing one may be a blank text or no number."""
+    if isinstance(value, str):
+        return bool(value.strip())
+    return isinstance(value, int | float) and math.isfinite(value)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from inspect_ai.model import (
 
 from tunebook.tools.runtime.answer_numbers import first_number, number_of
 from tunebook.tools.runtime.data_files import RawExample
-from tunebook.tools.runtime.data_formats import answer_of
+from tunebook.tools.runtime.data_formats import answer_of, is_group
 from tunebook.tools.runtime.questions import SPLIT, question_messages, question_records
 from tunebook.tools.runtime.yaml_reading import load_yaml
 
@@ -102,10 +103,11 @@ def _message(message: Mapping[str, str]) -> ChatMessage:
 def _group(example: RawExample, name: str) -> str | int | float | bool:
     """The value of a column."""
     value = example.value.get(name)
-    if not isinstance(value, str | int | float | bool):
+    if not is_group(value):
         fields = ", ".join(example.value)
-        raise ValueError(f"{example}: no text or number in the column `{name}`; the fields are: {fields}")  # noqa: TRY004  wrong data
-    return value
+        raise ValueError(f"{example}: no text or number in the column `{name}`; the fields are: {fields}")
+    found: str | int | float | bool = value
+    return found
 
 
 def option_probabilities(output: ModelOutput, options: Sequence[str]) -> dict[str, float] | None:
@@ -122,30 +124,65 @@ def option_probabilities(output: ModelOutput, options: Sequence[str]) -> dict[st
     if logprobs is None or not logprobs.content:
         raise ValueError("the model gives no log-probabilities: evaluate with `Inference: hf`, and set logprobs=True")
     found = dict.fromkeys(options, 0.0)
+    unclear = 0.0
     tokens = _first_tokens(options)
     for candidate in logprobs.content[0].top_logprobs or ():
-        option = tokens.get(candidate.token.strip(_SPACE))
-        if option is not None:
-            found[option] += math.exp(candidate.logprob)
-    if not all(found.values()):
-        return None
+        token, probability = tokens.written(candidate.token), math.exp(candidate.logprob)
+        if token in tokens.options:
+            found[tokens.options[token]] += probability
+        elif token in tokens.unclear:
+            unclear += probability
     total = sum(found.values())
+    if not all(found.values()) or unclear > total:
+        return None
     return {option: probability / total for option, probability in found.items()}
 
 
-def _first_tokens(options: Sequence[str]) -> dict[str, str]:
-    """The first token of each option, without the space before a word, to the option.
+@dataclass(frozen=True)
+class _FirstTokens:
+    """How answers may begin.
+
+    Attributes:
+        options: the first token of an option, with or without a space before it, to the option.
+        unclear: a space alone, and tokens that begin both options behind a space.
+        has_tokenizer: whether these are tokens of the model; otherwise they are the options themselves.
+    """
+
+    options: Mapping[str, str]
+    unclear: frozenset[str] = frozenset()
+    has_tokenizer: bool = True
+
+    def written(self, token: str) -> str:
+        """A candidate of the model as it is written here."""
+        return token if self.has_tokenizer else token.strip(_SPACE)
+
+
+def _first_tokens(options: Sequence[str]) -> _FirstTokens:
+    """The first tokens of each option.
 
     A model without a tokenizer here, such as a mock, is taken to have a token for each option.
     """
     tokenizer: Any = getattr(get_model().api, "tokenizer", None)
+    if tokenizer is None:
+        return _FirstTokens({option.strip(): option for option in options}, has_tokenizer=False)
     found: dict[str, str] = {}
-    for option in options:
-        token = option.strip()
-        if tokenizer is not None:
-            pieces = tokenizer.convert_ids_to_tokens(tokenizer.encode(token, add_special_tokens=False))
-            token = next((piece.strip(_SPACE) for piece in pieces if piece.strip(_SPACE)), "")
-        if token in found:
-            raise ValueError(f"the options {found[token]!r} and {option!r} begin with the same token, {token!r}")
-        found[token] = option
-    return found
+    unclear: set[str] = set()
+    for before in ("", " "):
+        for option in options:
+            tokens, blank = _beginnings(tokenizer, before + option.strip())
+            unclear |= blank
+            for token in tokens:
+                known = found.setdefault(token, option)
+                if known != option and not before:
+                    raise ValueError(f"the options {known!r} and {option!r} begin with the same token, {token!r}")
+                if known != option:
+                    unclear.add(token)
+    return _FirstTokens({token: option for token, option in found.items() if token not in unclear}, frozenset(unclear))
+
+
+def _beginnings(tokenizer: Any, text: str) -> tuple[set[str], set[str]]:
+    """The tokens with which a text may begin, and a space alone that stands before it as a token of its own."""
+    pieces = tokenizer.convert_ids_to_tokens(tokenizer.encode(text, add_special_tokens=False))
+    words = [piece for piece in pieces if piece.strip(_SPACE)]
+    blank = {piece for piece in pieces[:1] if not piece.strip(_SPACE)}
+    return ({words[0], words[0].removeprefix("▁")} if words else set()), blank
