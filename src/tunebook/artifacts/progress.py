@@ -123,7 +123,7 @@ def _latest_attempt(records: Sequence[MetricsRecord], begun: float | None) -> Se
 
 
 def _is_of_earlier(last: MetricsRecord, begun: float | None) -> bool:
-    """Whether even the newest line is of an earlier submission: a resumed training keeps the steps that it goes on from."""
+    """Whether even the newest line is of an earlier submission, as in a training that has just been resumed."""
     if begun is None or last.time_s is None:
         return False
     return _LEAST_TIME_OF_DAY <= last.time_s < math.floor(begun)
