@@ -139,6 +139,9 @@ def test_a_changed_evaluation_setting_is_named(experiment: Path) -> None:
         name: f"{name.rpartition('/')[2]}.slurm changed since it ran" for name in (*TRAINED, BASE)
     }
     assert set(details(experiment).values()) == {"max_tokens 12 → 13"}
+    replace(experiment / PLAN_FILE, "- **Evaluation Max Tokens:** 13\n", "")
+    assert api.scaffold(experiment).exit_code is ExitCode.DONE
+    assert set(details(experiment).values()) == {"max_tokens 12 was removed"}
 
 
 def test_a_script_that_was_edited_by_hand_runs_again(experiment: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from core.test_plan_spellings import PLAN
-from support.plans import parse_plan, plan_of, problems_of
+from support.plans import EXAMPLE, parse_plan, plan_of, problems_of
 from tunebook.core.check import plan_warnings
 from tunebook.core.plan import Plan
 from tunebook.core.plan.settings import Origin, effective, evaluations, settings_in_effect
@@ -283,7 +283,7 @@ def test_settings_that_may_not_apply_are_an_error(before: str, text: str, line: 
 
 def test_a_task_that_no_run_gets_is_a_warning() -> None:
     page = PLAN.replace("Exact match |\n", "Exact match |\n| more | `cap_task.py` | - | More |\n")
-    (warning,) = plan_warnings(parse_plan(page).plan)
+    warning = plan_warnings(parse_plan(page).plan)[-1]
     assert warning.message == "no run is evaluated in task `more`"
     assert warning.line == line_of(page, "| more |")
 
@@ -418,3 +418,14 @@ def test_the_cells_of_a_run_that_is_not_trained_may_say_so_in_words(page: str, w
 def test_a_trained_run_needs_a_value_and_not_a_word(page: str) -> None:
     tuned = page.replace("| 8 | 1e-5 |", "| none | 1e-5 |")
     assert any("LoRA Rank is `none`" in problem.message for problem in problems_of(tuned))
+
+
+def test_a_matrix_that_follows_no_default_after_a_change_of_epochs_is_a_warning() -> None:
+    page = (EXAMPLE / "experiment_summary.md").read_text()
+    assert plan_warnings(parse_plan(page).plan) == ()
+    more = page.replace("- **Epochs:** 1", "- **Epochs:** 20")
+    (warning,) = plan_warnings(parse_plan(more).plan)
+    assert "`Epochs to evaluate` is `last`, but the matrix names other epochs for every run" in warning.message
+    assert warning.line == line_of(more, "- **Epochs to evaluate:**")
+    one_follows = more.replace("_rank8_lr1e-5 | ✓ epoch 0", "_rank8_lr1e-5 | ✓")
+    assert plan_warnings(parse_plan(one_follows).plan) == ()

@@ -346,3 +346,12 @@ def test_a_module_line_that_reads_its_secret_elsewhere_is_fine(command: str) -> 
     parsed = parse_site(f"# Site\n\n## Modules\n\n```bash\n{command}\n```\n")
     assert parsed.errors == ()
     assert parsed.site.modules == (command,)
+
+
+def test_a_partition_that_the_table_of_partitions_lacks_is_a_warning() -> None:
+    columns = "| Partition | Time limit | GPUs | CPUs per node | Memory per node |\n|---|---|---|---|---|\n"
+    table = f"## Partitions seen\n{columns}| gpu (default) | 1:00:00 | 4 × a100 per node | 64 | 500 GB |\n"
+    assert parse_site(f"- **Partition**: `gpu`\n\n{table}").warnings == ()
+    (warning,) = parse_site(f"- **Partition**: `gpux`\n\n{table}").warnings
+    assert "partition `gpux` is not in the table of the partitions seen" in warning.message
+    assert (warning.line, warning.hint) == (1, "seen: gpu; `tunebook site` asks the cluster for it")

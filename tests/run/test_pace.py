@@ -202,6 +202,17 @@ def test_a_training_that_goes_on_with_the_next_step_is_resumed_all_the_same(tmp_
     assert (found.seconds_per_step, found.is_resumed) == (3.0, True)
 
 
+def test_a_training_that_has_only_the_steps_it_goes_on_from_has_no_pace(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    log(path, range(1, 1001), begin=START)
+    os.utime(path)  # the resumed training has just cut its log to the last saved epoch
+    found = read_progress(path, since=START + timedelta(hours=5))
+    assert found is not None
+    assert (found.step, found.is_resumed) == (1000, True)
+    assert (found.seconds_per_step, found.seconds_left, found.timed_steps) == (None, None, 0)
+    assert pace_of(found, estimate_min=1, limit_min=1) is None
+
+
 def test_a_log_with_a_clock_of_its_own_is_judged_by_its_own_seconds(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     path.write_text("".join(json.dumps({"step": n, "total_steps": 100, "time": 2.0 * n}) + "\n" for n in range(1, 41)))

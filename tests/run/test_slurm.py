@@ -140,11 +140,17 @@ def test_cancelling_ends_our_own_jobs_only(cluster: Cluster, experiment: Experim
 
 
 def test_a_job_that_a_person_cancels_has_failed_for_that_reason(cluster: Cluster, experiment: Experiment) -> None:
-    experiment.training("a", "sleep 60")
-    run(experiment, detach=True)
+    sweep(experiment, ["a"], "sleep 60")
+    left = run(experiment, detach=True)
     wait_until(lambda: experiment.order == ["a/finetune"])
-    cluster.ask("scancel", "--user=root")
-    assert states(run(experiment))["a/finetune"].startswith("failed CANCELLED")
+    cluster.ask("scancel", left.jobs[0].job_id)
+    wait_until(lambda: cluster.ask("squeue", "-h").strip() == "")
+    executors = [SlurmExecutor.create(ExecutorOptions())]
+    seen = job_reports(experiment.jobs, experiment=experiment.path, executors=executors)
+    training, evaluation = (f"{job.state.value} {job.reason}" for job in seen)
+    assert training.startswith("failed CANCELLED")
+    assert evaluation == "pending training failed"
+    assert states(run(experiment))["a/finetune"] == training
 
 
 def test_a_job_that_the_cluster_requeues_is_waited_for(cluster: Cluster, experiment: Experiment) -> None:

@@ -248,7 +248,7 @@ def test_an_evaluation_that_was_dropped_and_forgotten_waits_for_its_training(
         seen = job_reports(experiment.jobs, experiment=experiment.path, executors=executors)
         assert [(job.state, job.reason) for job in seen] == [
             (JobState.FAILED, "exit code 1"),
-            (JobState.PENDING, "a job that it needs has failed"),
+            (JobState.PENDING, "training failed"),
         ]
         told = {"a/finetune": "failed exit code 1", "a/eval/caps_epoch0": "pending training failed"}
         assert states(run(experiment)) == told

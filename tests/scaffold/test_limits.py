@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,30 @@ def test_a_job_that_fits_is_accepted() -> None:
     assert limit_problems(FITS, SITE) == ()
     assert limit_problems(Resources(), SITE) == ()
     assert limit_problems(Resources(memory="900G"), Site()) == ()
+
+
+def test_a_queue_for_short_tests_takes_jobs_with_short_estimates(experiment: Path) -> None:
+    table = """
+## Partitions
+
+| Partition | Time limit | GPUs | CPUs per node | Memory per node | Features | Only for |
+| --- | --- | --- | --- | --- | --- | --- |
+| test (default) | 0:10:00 | 4 × a100 per node | 64 | 500 GB | - | - |
+"""
+    with (experiment / "claude.local.md").open("a") as file:
+        file.write(table)
+    assert "gives at most 10m 0s" in api.check(experiment).errors[0].message
+    plan = experiment / "experiment_summary.md"
+    plan.write_text(re.sub(r"~\d+ min", "~5 min", plan.read_text()))
+    assert api.check(experiment).exit_code is ExitCode.DONE
+    assert not scaffolded(experiment).errors
+    (limit,) = {
+        line
+        for script in experiment.rglob("finetune.slurm")
+        for line in script.read_text().splitlines()
+        if "--time" in line
+    }
+    assert limit == "#SBATCH --time=00:10:00"
 
 
 def test_check_and_scaffold_read_the_table_that_site_init_wrote(experiment: Path) -> None:

@@ -15,6 +15,7 @@ from tunebook.artifacts.text_files import read_lines, read_tail
 __all__ = ["Progress", "read_last_loss", "read_progress"]
 
 _TAIL_BYTES = 1 << 16
+_LEAST_TIME_OF_DAY = 1e9  # seconds since 1970: a smaller time is of a clock that the training started itself
 _LAST_BYTES = 1 << 9  # a few lines: nearly always one of them has the loss
 
 
@@ -65,7 +66,8 @@ def read_progress(path: Path, *, since: datetime | None = None) -> Progress | No
     if not steps:
         return None
     last = steps[-1]
-    seconds_per_step = _seconds_per_step(steps[0], last)
+    is_of_earlier = _is_of_earlier(last, begun)
+    seconds_per_step = None if is_of_earlier else _seconds_per_step(steps[0], last)
     seconds_left = None
     if seconds_per_step is not None and last.total_steps is not None:
         seconds_left = max(0.0, (last.total_steps - last.step) * seconds_per_step)
@@ -78,9 +80,9 @@ def read_progress(path: Path, *, since: datetime | None = None) -> Progress | No
         tokens_per_second=last.tokens_per_second,
         seconds_left=seconds_left,
         seconds_per_step=seconds_per_step,
-        timed_steps=last.step - steps[0].step,
+        timed_steps=0 if is_of_earlier else last.step - steps[0].step,
         elapsed_s=None if begun is None else max(0.0, written - begun),
-        is_resumed=len(steps) < len(logged) or _is_before(first, last, begun),
+        is_resumed=is_of_earlier or len(steps) < len(logged) or _is_before(first, last, begun),
     )
 
 
@@ -118,6 +120,13 @@ def _latest_attempt(records: Sequence[MetricsRecord], begun: float | None) -> Se
         if is_again or (_is_before(before, records[-1], begun) and not _is_before(record, records[-1], begun)):
             start = index
     return records[start:]
+
+
+def _is_of_earlier(last: MetricsRecord, begun: float | None) -> bool:
+    """Whether even the newest line is of an earlier submission, as in a training that has just been resumed."""
+    if begun is None or last.time_s is None:
+        return False
+    return _LEAST_TIME_OF_DAY <= last.time_s < math.floor(begun)
 
 
 def _is_earlier(record: MetricsRecord, before: MetricsRecord) -> bool:

@@ -10,7 +10,7 @@ from tunebook.core.contrasts import check_hypotheses
 from tunebook.core.naming import directory_problems, is_one_component, run_directories
 from tunebook.core.parameters import Kind, Parameter, Value, suggestion
 from tunebook.core.plan import Factor, Model, Plan, Run, RunType
-from tunebook.core.plan.settings import effective, evaluations, run_settings
+from tunebook.core.plan.settings import effective, epochs_of, evaluations, run_settings
 from tunebook.errors import Problem
 
 __all__ = ["check_plan", "plan_warnings"]
@@ -34,7 +34,7 @@ def plan_warnings(plan: Plan) -> tuple[Problem, ...]:
     """Warnings: facts that a person should look at, although no rule is broken."""
     asked = {evaluation.task for evaluation in evaluations(plan)}
     used = {run.model for run in plan.runs}
-    found = [*_unused_tools(plan)]
+    found = [*_unused_tools(plan), *_unheeded_epochs(plan)]
     for task in plan.tasks:
         if plan.runs and task.name not in asked:
             hint = "mark it in the evaluation matrix, or remove the task"
@@ -96,6 +96,23 @@ def _unused_tools(plan: Plan) -> Iterator[Problem]:
         if len(plan.tools.evaluation) > 1 and name.lower() not in used:
             hint = "give it a task, or remove it from `## Tools`"
             yield Problem(f"no task belongs to {name}", plan.file, plan.tools.evaluation_line, hint)
+
+
+def _unheeded_epochs(plan: Plan) -> Iterator[Problem]:
+    """Warns if `Epochs to evaluate` decides nothing, as after a change of Epochs: every cell names other epochs."""
+    trained = {run.name: run for run in plan.fine_tuned}
+    entries = [entry for entry in plan.matrix or () if entry.run in trained]
+    if not plan.epochs_line or not entries:
+        return
+    for entry in entries:
+        usual = epochs_of(plan, trained[entry.run], plan.epochs_to_evaluate)
+        if entry.epochs is None or epochs_of(plan, trained[entry.run], entry.epochs) == usual:
+            return
+    asked = plan.epochs_to_evaluate
+    words = asked if isinstance(asked, str) else ", ".join(map(str, asked))
+    message = f"`Epochs to evaluate` is `{words}`, but the matrix names other epochs for every run, and is followed"
+    hint = "write `✓` in the matrix where the default applies, or make the two agree (epochs count from 0)"
+    yield Problem(message, plan.file, plan.epochs_line, hint)
 
 
 def _tool_hint(name: str, known: Sequence[str]) -> str:

@@ -106,6 +106,12 @@ class Site:
         """The default time limit in minutes."""
         return clock_minutes(self.time) or minutes(self.time)
 
+    @property
+    def partitions(self) -> tuple[NodeLimits, ...]:
+        """What is known of the partitions that jobs go to: those that are set, or the cluster's default."""
+        names = [name for name in self.partition.split(",") if name]
+        return tuple(item for item in self.nodes if item.partition in names or (not names and item.is_default))
+
     def environment_for(self, tool: str, stage: Stage) -> Environment:
         """The environment of a tool's jobs: its own, or else that of its stage.
 

@@ -93,7 +93,18 @@ def parse_site(text: str, *, file: str = SITE_FILE) -> ParsedSite:
         lines=MappingProxyType(reading.lines),
         **plain,
     )
-    return ParsedSite(site, tuple(reading.errors), tuple(reading.warnings))
+    warnings = (*reading.warnings, *_unseen_partitions(site))
+    return ParsedSite(site, tuple(reading.errors), warnings)
+
+
+def _unseen_partitions(site: Site) -> Iterator[Problem]:
+    """Warns of partitions that are not in the table: `site init` saw none of that name, and nothing is compared."""
+    seen = [limits.partition for limits in site.nodes]
+    for name in filter(None, site.partition.split(",")):
+        if seen and name not in seen:
+            message = f"partition `{name}` is not in the table of the partitions seen, so no job is compared with it"
+            hint = f"seen: {', '.join(seen)}; `tunebook site` asks the cluster for it"
+            yield Problem(message, site.file, site.lines.get("partition"), hint)
 
 
 @dataclass

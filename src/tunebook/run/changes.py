@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
 
 from tunebook.core.input_digests import InputDigests
 from tunebook.core.jobs import Job
@@ -14,6 +15,7 @@ __all__ = ["describe_changes"]
 _SETTING = re.compile(r"(?P<indent>[ \t]*)(?:- )?\"?(?P<name>[\w.-]+)\"?(?:: *| ?= ?)(?P<value>.*)", re.DOTALL)
 _MOST = 2
 _LONGEST = 40
+_OPTION = 2  # words: an option and its value
 _MARKS = "-\"':,(){}[]"
 
 
@@ -62,16 +64,39 @@ def _changed_settings(before: str, now: str) -> Iterator[str]:
 
 
 def _changed_words(name: str, before: str, now: str) -> Iterator[str]:
-    """The words of a long value that changed, each after the word that names it: ``max_tokens 12 → 13``."""
+    """The words of a long value that changed: ``max_tokens 12 → 13``, ``max_tokens 8 was added``; or only its name."""
     old, new = before.split(), now.split()
-    pairs = list(zip(old, new, strict=False))
-    changed = [number for number, (was, is_now) in enumerate(pairs) if was != is_now]
-    if len(old) != len(new) or len(changed) > _MOST or not all(changed):
+    compared = SequenceMatcher(None, [_bare(word) for word in old], [_bare(word) for word in new], autojunk=False)
+    changes = [change for change in compared.get_opcodes() if change[0] != "equal"]
+    found = [_changed_part(old[a:b], new[c:d], old[a - 1 : a]) for _, a, b, c, d in changes]
+    if not found or len(found) > _MOST or "" in found:
         yield name
-        return
-    for number in changed:
-        word = old[number - 1].strip(_MARKS).replace("-", "_")
-        yield f"{word} {old[number].strip(_MARKS)} → {new[number].strip(_MARKS)}"
+    else:
+        yield from found
+
+
+def _changed_part(old: Sequence[str], new: Sequence[str], named: Sequence[str]) -> str:
+    """One change of a word, or of an option with its value; empty for any other, as in a prompt.
+
+    Args:
+        named: the word in front, which names the changed one.
+    """
+    if len(old) == len(new) == 1 and named:
+        return f"{_bare(named[0])} {old[0].strip(_MARKS)} → {new[0].strip(_MARKS)}"
+    if not old and _is_option(new):
+        return f"{_bare(new[0])} {_bare(new[1])} was added"
+    if not new and _is_option(old):
+        return f"{_bare(old[0])} {_bare(old[1])} was removed"
+    return ""
+
+
+def _is_option(words: Sequence[str]) -> bool:
+    """Whether the words are ``--name value``, or ``"name": value``."""
+    return len(words) == _OPTION and (words[0].lstrip("(").startswith("--") or words[0].endswith('":'))
+
+
+def _bare(word: str) -> str:
+    return word.strip(_MARKS).replace("-", "_")
 
 
 def _short(value: str | None) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tunebook.core.jobs import NEVER_RAN, JobState, JobStatus
 from tunebook.disk.ledger import LedgerEntry
 from tunebook.run.job_set import JobSet
@@ -9,6 +11,8 @@ from tunebook.run.job_state import JobInRun
 from tunebook.run.recorder import Recorder
 
 __all__ = ["awaits_verdict", "was_dropped"]
+
+_EntryOf = Callable[[JobInRun], LedgerEntry | None]
 
 
 def awaits_verdict(one: JobInRun, jobs: JobSet, recorder: Recorder) -> bool:
@@ -22,14 +26,18 @@ def awaits_verdict(one: JobInRun, jobs: JobSet, recorder: Recorder) -> bool:
     return False
 
 
-def was_dropped(one: JobInRun, status: JobStatus, jobs: JobSet, recorder: Recorder) -> bool:
-    """Whether the executor dropped it before it started, because a job that it waited for had failed."""
-    entry = recorder.entry(one)
+def was_dropped(one: JobInRun, status: JobStatus, jobs: JobSet, entry_of: _EntryOf) -> bool:
+    """Whether the executor dropped it before it started, because a job that it waited for had failed.
+
+    Args:
+        entry_of: gives the ledger's entry of a job.
+    """
+    entry = entry_of(one)
     if not one.job.needs or (entry is not None and entry.cancelled):
         return False
     if status.reason == NEVER_RAN:
         return True
-    if one.started or not (jobs.has_failed_need(one) or _has_newer_need(one, entry, jobs, recorder)):
+    if one.started or not (jobs.has_failed_need(one) or _has_newer_need(one, entry, jobs, entry_of)):
         return False
     if status.state is JobState.UNKNOWN:  # it was dropped, and forgotten before anybody looked
         return True
@@ -37,9 +45,9 @@ def was_dropped(one: JobInRun, status: JobStatus, jobs: JobSet, recorder: Record
     return not status.started or status.reason.startswith("CANCELLED")
 
 
-def _has_newer_need(one: JobInRun, own: LedgerEntry | None, jobs: JobSet, recorder: Recorder) -> bool:
+def _has_newer_need(one: JobInRun, own: LedgerEntry | None, jobs: JobSet, entry_of: _EntryOf) -> bool:
     """Whether a job that it needs was submitted again after it: the submission that it waited for has failed."""
     if own is None:
         return False
-    needs = [recorder.entry(jobs.by_name[name]) for name in one.job.needs]
+    needs = [entry_of(jobs.by_name[name]) for name in one.job.needs]
     return any(need is not None and need.number > own.number for need in needs)

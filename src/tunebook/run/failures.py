@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tunebook.artifacts.output import error_lines
+from tunebook.core.jobs import RESTARTED
 
-__all__ = ["MISSING_FILE", "OUT_OF_GPU_MEMORY", "Diagnosis", "diagnose", "word_for"]
+__all__ = ["MISSING_FILE", "OUT_OF_GPU_MEMORY", "Diagnosis", "diagnose", "word_of_end"]
 
 OUT_OF_GPU_MEMORY = "OUT_OF_GPU_MEMORY"
 MISSING_FILE = "MISSING_FILE"
 
 _LINES = 2
+_SIGNALLED = 128  # the exit code of a job that a signal ended is above it
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,18 @@ def _rule_of(word: str, output: Sequence[str]) -> _Rule | None:
     return None
 
 
-def word_for(output: Sequence[str]) -> str:
-    """Returns the kind of failure for the plan's notes if only the output shows it; empty otherwise."""
+def word_of_end(exit_code: int | None, scheduler_reason: str, output: Sequence[str]) -> str:
+    """The word for a job that did not end well: the scheduler's says more than the output, which says more than a code.
+
+    Args:
+        exit_code: the job's own; ``None`` if it left none.
+        scheduler_reason: ``TIMEOUT``, ``CANCELLED by 1000``; or a sentence, which is no word.
+
+    Returns:
+        an empty text if neither knows one.
+    """
+    had_ended = exit_code is not None and exit_code <= _SIGNALLED and scheduler_reason == RESTARTED
+    if scheduler_reason.partition(" ")[0].isupper() and not had_ended:
+        return scheduler_reason
     rule = _rule_of("", output)
     return rule.kind if rule is not None and rule.in_notes else ""

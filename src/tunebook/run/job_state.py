@@ -196,6 +196,12 @@ class JobInRun:
         elif verdict.state is JobState.COMPLETED:
             self.loss = self._last_loss()
 
+    def learn_end(self, verdict: Verdict) -> None:
+        """Takes what the executor says of the end, which nobody has recorded yet."""
+        self.verdict = verdict
+        if verdict.state is JobState.FAILED:
+            self.diagnosis = diagnose(verdict.reason, last_lines(self.output))
+
     def report(self) -> JobReport:
         """Returns the job as a value."""
         state = self.state

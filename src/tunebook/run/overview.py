@@ -6,10 +6,13 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tunebook.core.jobs import NEVER_RAN, NOT_REACHED, Job, JobState, JobStatus
-from tunebook.disk.ledger import Ledger
+from tunebook.artifacts.output import last_lines
+from tunebook.core.jobs import NOT_REACHED, Job, JobState, JobStatus
+from tunebook.disk.ledger import Ledger, LedgerEntry
 from tunebook.errors import ExecutorError
 from tunebook.executors.base import Executor
+from tunebook.run.dropped import was_dropped
+from tunebook.run.failures import word_of_end
 from tunebook.run.gather import input_warnings, survey
 from tunebook.run.job_set import JobSet
 from tunebook.run.job_state import JobInRun
@@ -92,8 +95,12 @@ def _is_with(one: JobInRun, executor: Executor) -> bool:
     return one.verdict.ask and entry is not None and entry.is_of(executor.name, executor.host)
 
 
+def _entry(one: JobInRun) -> LedgerEntry | None:
+    return one.evidence.entry
+
+
 def _is_cancelled(one: JobInRun) -> bool:
-    entry = one.evidence.entry
+    entry = _entry(one)
     return entry is not None and entry.cancelled
 
 
@@ -107,20 +114,21 @@ def _take_status(job_set: JobSet, one: JobInRun, status: JobStatus) -> None:
     job_id = one.job_id
     job_set.look_again(one, one.evidence.entry)  # its outcome may be newer than what was read
     one.job_id = one.job_id or job_id
-    if one.evidence.own_outcome is None:  # otherwise it has ended since, and was not queued again
-        one.verdict = _without_outcome(job_set, one, status)
+    outcome = one.evidence.own_outcome
+    if outcome is None:  # otherwise it has ended since, and was not queued again
+        one.learn_end(_without_outcome(job_set, one, status))
+    elif one.verdict.ask and not _is_cancelled(one):
+        word = word_of_end(outcome.exit_code, status.reason, last_lines(one.output))
+        one.learn_end(replace(one.verdict, reason=word or one.verdict.reason))
 
 
 def _without_outcome(job_set: JobSet, one: JobInRun, status: JobStatus) -> Verdict:
-    is_dropped = status.reason == NEVER_RAN
-    if status.state is JobState.UNKNOWN and not one.started:
-        is_dropped = is_dropped or job_set.has_failed_need(one)
     if _is_cancelled(one):
         return Verdict(JobState.FAILED, CANCELLED, rerun=True)
     if status.reason == NOT_REACHED:
         return Verdict(JobState.PENDING, NOT_REACHED)
-    if is_dropped:
-        return Verdict(JobState.PENDING, "a job that it needs has failed")
+    if was_dropped(one, status, job_set, _entry):
+        return Verdict(JobState.PENDING, "a job that it needs has failed", rerun=True)
     if status.state is JobState.FAILED and status.reason and one.job_id:
         return Verdict(JobState.FAILED, status.reason)
     return Verdict(JobState.UNKNOWN, "gone without an outcome; the next run decides")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tunebook.core.jobs import Job, JobState, Stage
 from tunebook.core.shortened import counted, named
+from tunebook.core.times import local_text
 from tunebook.run.job_set import JobSet
 from tunebook.run.job_state import JobInRun
 
@@ -66,7 +67,7 @@ def preview_of(jobs: JobSet) -> Preview:
         if one.is_completed:
             completed += 1
         elif entry is not None and entry.is_open and one.verdict.ask:
-            watched.append(PreviewedJob(one.job, f"submitted {entry.submitted}"))
+            watched.append(PreviewedJob(one.job, f"submitted {local_text(entry.submitted)}"))
         elif not jobs.is_wanted(one):
             left.append(PreviewedJob(one.job, f"failed: {one.verdict.explanation}"))
         elif obstacle := jobs.lasting_obstacle(one):

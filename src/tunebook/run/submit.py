@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tunebook.artifacts.output import last_lines
 from tunebook.core.input_digests import InputDigests
-from tunebook.core.jobs import LOST, NOT_REACHED, RESTARTED, JobState, JobStatus
+from tunebook.core.jobs import LOST, NOT_REACHED, JobState, JobStatus
 from tunebook.core.paths import GIVEN_UP
 from tunebook.disk.atomic import write_text
 from tunebook.disk.fresh import relist
@@ -19,7 +19,7 @@ from tunebook.disk.ledger import EventKind, LedgerEntry
 from tunebook.errors import ExecutorError, QueueFullError, TunebookError, UnclearError, in_words
 from tunebook.executors.base import Batch, Executor, Intake, Submitted
 from tunebook.run.dropped import was_dropped
-from tunebook.run.failures import word_for
+from tunebook.run.failures import word_of_end
 from tunebook.run.job_places import folders_of_results, own_places
 from tunebook.run.job_set import JobSet
 from tunebook.run.job_state import JobInRun
@@ -30,7 +30,6 @@ from tunebook.run.verdict import Verdict
 
 __all__ = ["Submitter"]
 
-_SIGNALLED = 128
 _MOST_NOT_REACHED = 10
 """Each pack that ends too early has run at least one of its jobs, unless something is wrong with all of them."""
 
@@ -273,7 +272,7 @@ class Submitter:
 
     def _finish(self, one: JobInRun, status: JobStatus) -> None:
         if not self.has_outcome(one):
-            if was_dropped(one, status, self._jobs, self._recorder):
+            if was_dropped(one, status, self._jobs, self._recorder.entry):
                 self._take_back([one], "a job that it needs has failed")
                 return
             if self._was_not_reached(one, status):
@@ -307,11 +306,8 @@ class Submitter:
             self._sweep(one)
         elif outcome.exit_code == 0:
             return JobState.COMPLETED, ""
-        # A scheduler's word (TIMEOUT, CANCELLED by 1000) says more than the output, which says more than an exit code.
-        had_ended = outcome is not None and outcome.exit_code <= _SIGNALLED and status.reason == RESTARTED
-        if status.reason.partition(" ")[0].isupper() and not had_ended:
-            return JobState.FAILED, status.reason
-        reason = word_for(last_lines(one.output))
+        exit_code = None if outcome is None else outcome.exit_code
+        reason = word_of_end(exit_code, status.reason, last_lines(one.output))
         if outcome is None and not reason:
             reason = status.reason or LOST
         return JobState.FAILED, reason

@@ -156,10 +156,16 @@ def evaluation_time(plan: Plan, site: Site) -> str:
     return _time(plan.estimates.evaluation_min, site)
 
 
+def _shortest_min(site: Site) -> float:
+    """The least time limit: of a queue for short tests, what it gives at most."""
+    limits = [partition.time_min for partition in site.partitions if partition.time_min]
+    return min([_SHORTEST_MIN, *limits])
+
+
 def _time(estimate_min: float | None, site: Site) -> str:
-    """Twice the estimate, at least 15 minutes; without an estimate the site's default."""
+    """Twice the estimate, at least 15 minutes or as long as the partition allows; otherwise the site's default."""
     if estimate_min:
-        return sbatch_time(max(_SHORTEST_MIN, _HEAD_ROOM * estimate_min))
+        return sbatch_time(max(_shortest_min(site), _HEAD_ROOM * estimate_min))
     if site.time and clock_minutes(site.time) is not None:
         return site.time
     return sbatch_time(site.time_min or _DEFAULT_MIN)

@@ -15,6 +15,7 @@ __all__ = [
     "Origin",
     "SettingInEffect",
     "effective",
+    "epochs_of",
     "evaluation_settings",
     "evaluations",
     "evaluations_by_run",
@@ -181,7 +182,7 @@ def _evaluations(plan: Plan) -> tuple[Evaluation, ...]:
     for entry in entries:
         asked = plan.epochs_to_evaluate if entry.epochs is None else entry.epochs
         if entry.run in runs:
-            for epoch in _epochs(plan, runs[entry.run], asked):
+            for epoch in epochs_of(plan, runs[entry.run], asked):
                 wanted.setdefault((entry.run, entry.task, epoch), entry.line)
     return tuple(Evaluation(run, task, epoch, line) for (run, task, epoch), line in wanted.items())
 
@@ -194,7 +195,8 @@ def evaluations_by_run(plan: Plan) -> Mapping[str, tuple[Evaluation, ...]]:
     return {name: tuple(items) for name, items in by_run.items()}
 
 
-def _epochs(plan: Plan, run: Run, asked: str | tuple[int, ...]) -> tuple[int | None, ...]:
+def epochs_of(plan: Plan, run: Run, asked: str | tuple[int, ...]) -> tuple[int | None, ...]:
+    """The zero-based epochs that ``last``, ``all`` or a list means for a run; ``None`` for one that is not trained."""
     if run.type is not RunType.FINE_TUNED:
         return (None,)
     total = effective(plan, run, "epochs")

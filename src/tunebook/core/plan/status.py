@@ -34,6 +34,8 @@ _OURS = re.compile(
     r"exit code \d+( \([A-Z0-9]+\))?|killed by SIG[A-Z0-9]+|killed \(no outcome file\)|training failed|tunebook:.*"
     r"|(TIMEOUT|OUT_OF_GPU_MEMORY|OUT_OF_MEMORY|DIVERGED|CANCELLED|NODE_FAIL|PREEMPTED|BOOT_FAIL|DEADLINE)( by \d+)?"
 )
+_GOING = frozenset(state.value for state in JobState if state.is_going)
+_LET_GO = "tunebook: no longer a job of this experiment"
 _BOM = "\ufeff"
 _STATUS_LEVEL = 2
 
@@ -123,7 +125,8 @@ class StatusSection(Section):
 def update_status(text: str, training: Sequence[TrainingRow], evaluation: Sequence[EvaluationRow]) -> str:
     """The text of a plan with these rows in the two tables of ``## Status``, and every other byte as it was.
 
-    Rows that the plan lacks are added; rows, columns and notes of a person stay. In Notes, an earlier note of tunebook
+    Rows that the plan lacks are added; rows, columns and notes of a person stay. A row whose job is none of these any
+    more keeps how it ended, but is not ``pending`` or ``running`` for ever. In Notes, an earlier note of tunebook
     is replaced and everything else is kept, in front of the new note (separated by ``; ``). A missing table or section
     is added at the end of the section, or of the plan. Any note but the words of the status tables
     (``exit code 1``, ``TIMEOUT``, ``training failed`` …) is written as ``tunebook: …``, so that it is recognized later.
@@ -266,6 +269,8 @@ class _TableUpdate:
             if key in wanted:
                 self._rewrite(row, wanted[key])
                 missing.pop(key, None)
+            else:
+                self._let_go(row)
         if missing:
             self._append(list(missing.values()))
 
@@ -291,6 +296,13 @@ class _TableUpdate:
                 changes[place] = escape_cell(values[column])
         if changes:
             self.plan.lines[index] = line.with_cells(changes)
+
+    def _let_go(self, row: Row) -> None:
+        """Corrects the row of a job that was submitted and is gone from the experiment: nobody follows its state."""
+        submitted = "Job ID" in self.columns and _cell_text(row.cells[self.columns["Job ID"]])
+        if submitted and _cell_text(row.cells[self.columns["Status"]]).lower() in _GOING:
+            values = {name: _cell_text(row.cells[place]) for name, place in self.columns.items()}
+            self._rewrite(row, {**values, "Status": "", "Notes": _LET_GO})
 
     def _append(self, rows: Sequence[_Cells]) -> None:
         """Adds rows after the last one; in columns that a person added they get ``-``."""

@@ -24,7 +24,7 @@ finish() {
     local code=$?
     trap - EXIT
     trap '' TERM INT USR2 # a second signal must not cut the outcome short
-    [ -z "$listing" ] || wait "$listing" || true # the versions, which appear before the outcome
+    [ -z "$listing" ] || wait "$listing" 2>/dev/null || true # the versions, which appear before the outcome
     rm -rf -- "$scratch"
     {
         printf '{"exit_code": %d, "started": "%s", "ended": "%s", "host": "%s", "tag": "%s", ' \
