@@ -71,6 +71,7 @@ def test_a_misspelt_run_names_the_nearest(experiment: Path) -> None:
         (RANK8, {"epoch": 7}, f"run `{RANK8}` has no epoch 7 (epochs are counted from 0; there are: 0)"),
         ("Llama-3.2-1B-Instruct_base", {"epoch": 0}, "is not trained here, so it has no epochs"),
         (RANK8, {"samples": 0}, "--samples is 0; it must be at least 1"),
+        (RANK8, {"samples": 2, "prompts": ["house"]}, "--samples and --prompt cannot be given together"),
         (RANK8, {"max_tokens": -1}, "--max-tokens is -1; it must be at least 1"),
         (RANK8, {"timeout_s": 0.0}, "--timeout-s is 0; it must be above 0"),
     ],

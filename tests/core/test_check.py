@@ -43,6 +43,7 @@ RULES = [
     ("rank no number", [(ROW, _row(rank="eight"))], 32, "LoRA Rank is `eight`", ""),
     ("rank not whole", [(ROW, _row(rank="8.5"))], 32, "LoRA Rank is `8.5`", ""),
     ("rate 0", [(ROW, _row(lr="0"))], 32, "it must be a number above 0", ""),
+    ("decimal comma", [(ROW, _row(lr="0,01"))], 32, "a number above 0, with a point instead of the comma", ""),
     ("rate not finite", [(ROW, _row(lr="inf"))], 32, "Learning Rate is `inf`", ""),
     ("batch 0", [(ROW, _row(batch="0"))], 32, "Batch Size is `0`", ""),
     ("epochs 0", [("- **Epochs:** 1", "- **Epochs:** 0")], 81, "Epochs is `0`", ""),

@@ -311,7 +311,7 @@ def test_an_archive_of_another_program_is_not_replaced(own: Path, name: str) -> 
         other.mkdir()
         (other / "ro-crate-metadata.json").write_text("{}")
         (other / "data.csv").write_text("precious")
-    with pytest.raises(ConflictError, match="is no archive of `tunebook export`"):
+    with pytest.raises(ConflictError, match="is not an archive of `tunebook export`"):
         api.export(own, api.ExportOptions(to=other, overwrite=True))
     assert files_in(other)["data.csv"] == b"precious"
 

@@ -97,6 +97,8 @@ def test_verbs_that_would_change_an_archive_are_refused(moved: tuple[Path, Path]
     assert "copy the plan" in done.stderr
     with pytest.raises(UsageError, match="is an archive"):
         api.setup_finetune(moved[1] / "rank4", assignments=["lr=1e-3"])
+    with pytest.raises(UsageError, match="`tunebook spot-check` cannot be used there"):
+        api.spot_check(moved[1], "rank4")
 
 
 def results_of(experiment: Path) -> list[tuple[str, float | None]]:

@@ -197,7 +197,24 @@ def test_a_key_without_an_equivalent_is_a_warning_with_its_line_and_a_note(old: 
     key = what.split(":", maxsplit=1)[0]
     name = re.split(r"[. `]+", key.removeprefix("system_").removesuffix(" of the task upper").rstrip("`"))[-1]
     assert warning.line == line_of(text, f"{name}:", last="prompt" in name)
-    assert any(key in note and f":{warning.line})" in note for note in inputs_of(text).design.notes)
+    assert any(key.replace("`", "") in note and f":{warning.line})" in note for note in inputs_of(text).design.notes)
+
+
+@pytest.mark.parametrize(
+    ("written", "said_of_it"),
+    [
+        ("[match, includes]", "match, includes"),
+        ("[{name: match, params: {location: exact}}]", "match (params location exact)"),
+        ("[{match: {location: exact}}, {includes: {}}]", "match (location exact), includes"),
+        (
+            "{match: {location: exact}, risk_scorer: {option_tokens: ['0', '1']}}",
+            "match (location exact), risk_scorer (option_tokens 0, 1)",
+        ),
+    ],
+)
+def test_a_scorer_is_left_behind_with_its_parameters(written: str, said_of_it: str) -> None:
+    text = text_with(('  scorers:\n    - name: "match"', f"  scorers: {written}"))
+    assert f"evaluation.scorers: {said_of_it}" in said(text)
 
 
 def test_an_equal_part_of_many_runs_is_one_warning_with_all_lines() -> None:

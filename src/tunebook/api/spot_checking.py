@@ -19,12 +19,15 @@ from tunebook.artifacts.answers import Answer
 from tunebook.core.plan import Evaluation, Run
 from tunebook.core.plan.values import RunType
 from tunebook.core.shortened import counted
+from tunebook.disk.archive_record import refuse_archive
 from tunebook.disk.manifest import read_manifest, refuse_lost
 from tunebook.errors import ExitCode, Problem, ToolError, UsageError
 from tunebook.run.select import LoopOptions
 from tunebook.tools.spot_values import Questions, SpotScript
 
 __all__ = ["SpotCheckOptions", "SpotCheckReport", "SpotRow", "spot_check"]
+
+_SAMPLES = 3  # that are asked by default
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +36,8 @@ class SpotCheckOptions:
 
     Attributes:
         prompts: a person's own inputs, each of which is put into the plan's prompt; empty for samples of the task.
-        samples: how many samples of the task's data are asked, from the first one.
+        samples: how many samples of the task's data are asked, from the first one; ``None`` for 3, if there are no
+            prompts.
         task: the name of the task; empty for the first one on which the run is evaluated.
         epoch: zero-based; ``None`` for the last one that is evaluated.
         max_tokens: the most new tokens of an answer; ``None`` for as many as in the evaluations.
@@ -42,7 +46,7 @@ class SpotCheckOptions:
     """
 
     prompts: Sequence[str] = ()
-    samples: int = 3
+    samples: int | None = None
     task: str = ""
     epoch: int | None = None
     max_tokens: int | None = None
@@ -129,7 +133,8 @@ def spot_check(
         on_step: gets a line before each model is asked.
 
     Raises:
-        UsageError: there is no such run, task or epoch, or the evaluation tool cannot ask single questions.
+        UsageError: there is no such run, task or epoch, the evaluation tool cannot ask single questions, or the
+            experiment is an archive.
         PlanError: the plan is wrong.
         ConflictError: the run's scaffolded files are not those that the plan asks for now.
         ToolError: this machine is too small, or a model could not be asked.
@@ -137,6 +142,7 @@ def spot_check(
     """
     experiment, options = find_experiment(directory), options or SpotCheckOptions()
     questions = _questions(options)
+    refuse_archive(experiment, "spot-check")
     refuse_lost(experiment)
     loaded = load_correct(experiment)
     chosen = choose_run(loaded, run)
@@ -162,7 +168,11 @@ def _questions(options: SpotCheckOptions) -> Questions:
             raise UsageError(f"{name} is {value}; it must be at least 1")
     if not options.timeout_s > 0:
         raise UsageError(f"--timeout-s is {options.timeout_s:g}; it must be above 0")
-    return Questions(tuple(options.prompts), options.samples, options.max_tokens)
+    if options.prompts and options.samples is not None:
+        hint = "leave one of them out: prompts are asked instead of samples"
+        raise UsageError("--samples and --prompt cannot be given together", hint=hint)
+    samples = _SAMPLES if options.samples is None else options.samples
+    return Questions(tuple(options.prompts), samples, options.max_tokens)
 
 
 def _counted(questions: Questions) -> str:

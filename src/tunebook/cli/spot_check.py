@@ -40,7 +40,8 @@ Prompts = Annotated[
     ),
 ]
 Samples = Annotated[
-    int, typer.Option("--samples", metavar="N", min=1, help="Ask the first N samples of the task's data.")
+    int | None,
+    typer.Option("--samples", metavar="N", min=1, help="Ask the first N samples of the task's data. [default: 3]"),
 ]
 TaskName = Annotated[
     str, typer.Option("--task", metavar="NAME", help="The evaluation task. [default: the run's first one]")
@@ -69,7 +70,7 @@ def register(app: typer.Typer) -> None:
         directory: Directory = None,
         *,
         prompt: Prompts = None,
-        samples: Samples = 3,
+        samples: Samples = None,
         task: TaskName = "",
         epoch: Epoch = None,
         max_tokens: MaxTokens = None,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import re
 
-__all__ = ["digits", "number", "plain_number", "whole_number", "without_equal"]
+__all__ = ["digits", "number", "plain_number", "point_for_comma", "whole_number", "without_equal"]
 
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _POWER = re.compile(
     r"(?:(?P<factor>\d+(?:\.\d+)?)\s*[×x·*]\s*)?10(?:(?:\^|\*\*)(?P<plain>-?\d+)|(?P<raised>[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+))"
 )
+_DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+(?:[eE][-+]?\d+)?")
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+")
 
 
@@ -24,6 +25,11 @@ def plain_number(text: str, *units: str) -> str:
         return text
     exponent = power["plain"] or power["raised"].translate(_SUPERSCRIPTS)
     return f"{power['factor'] or 1}e{exponent}"
+
+
+def point_for_comma(text: str) -> str:
+    """The rest of a sentence about a wrong number, if it has a decimal comma; otherwise empty."""
+    return ", with a point instead of the comma" if _DECIMAL_COMMA.fullmatch(text.strip()) else ""
 
 
 def without_equal(text: str) -> str:

@@ -15,7 +15,7 @@ from enum import Enum
 from functools import cached_property
 
 from tunebook.core.jobs import Stage
-from tunebook.core.numbers import number, whole_number
+from tunebook.core.numbers import number, point_for_comma, whole_number
 
 __all__ = [
     "FLAG_WORDS",
@@ -139,7 +139,8 @@ class Parameter:
         if self.choices:
             value = self._chosen(value)
         if value is None or not self.accepts(value):
-            raise ValueError(f"{self.column or self.key} is `{text.strip()}`; it must be {self.allowed}")
+            allowed = f"{self.allowed}{point_for_comma(text)}"
+            raise ValueError(f"{self.column or self.key} is `{text.strip()}`; it must be {allowed}")
         return value
 
     def _chosen(self, value: Value) -> Value:
@@ -301,8 +302,10 @@ _CONVERTERS: dict[Kind, Callable[[str], Value]] = {
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """``did you mean `X`?`` for the nearest known name; otherwise the list of all."""
+    """``did you mean `X`?`` for the nearest known name; otherwise the list of all; empty if none is known."""
     names = list(known)
+    if not names:
+        return ""
     lowered = {candidate.lower(): candidate for candidate in names}
     near = get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
     if near:

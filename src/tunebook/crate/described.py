@@ -36,7 +36,7 @@ def refuse_stranger(path: Path) -> None:
         OSError: it cannot be read.
     """
     if not _is_archive(path):
-        raise ConflictError(f"{path} is no archive of `tunebook export`, and is not replaced", hint=_NOT_OURS)
+        raise ConflictError(f"{path} is not an archive of `tunebook export`, and is not replaced", hint=_NOT_OURS)
     if path.is_dir():
         changed = list(_changed(path))
         if changed:

@@ -169,7 +169,8 @@ def yaml_document(text: str, *, file: str) -> Document:
         root = compose_yaml(text)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise PlanError(f"the file is not valid YAML: {error.problem or error.context}", file=file, line=line) from None
+        message = f"the file is not valid YAML: {error.problem or error.context}"
+        raise PlanError(message, file=file, line=line, hint=_hint_of_line(text, line)) from None
     except yaml.YAMLError as error:
         raise PlanError(f"the file is not valid YAML: {error}", file=file) from None
     if root is None:
@@ -186,6 +187,16 @@ def yaml_document(text: str, *, file: str) -> Document:
     if reader.problems:
         raise PlanError(reader.problems)
     return found
+
+
+def _hint_of_line(text: str, line: int | None) -> str:
+    """What to do about the most common fault, which YAML's own message does not name."""
+    lines = text.splitlines()
+    if line is None or line > len(lines):
+        return ""
+    wrong = lines[line - 1]
+    indentation = wrong[: len(wrong) - len(wrong.lstrip())]
+    return "the line is indented with a tab: use spaces" if "\t" in indentation else ""
 
 
 def _given_twice(name: str, first: Place, second: Place) -> Problem:

@@ -106,7 +106,8 @@ class Draft:
         if others:
             what += f" (also in {lines_text(others)})"
         self.warn(first, f"not carried over: {what}", why)
-        self.note(f"Not carried over ({file}:{first.line}): {what}. {why[:1].upper()}{why[1:]}.")
+        note = f"Not carried over ({file}:{first.line}): {what} ({why})"
+        self.note(note.replace("`", ""))  # a backtick would make the plan escape the whole line
 
     # --- parameters
 

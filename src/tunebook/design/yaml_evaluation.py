@@ -8,9 +8,9 @@ trained.
 from __future__ import annotations
 
 import glob
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from tunebook.core.numbers import whole_number
+from tunebook.core.numbers import point_for_comma, whole_number
 from tunebook.core.parameters import FLAG_WORDS, suggestion
 from tunebook.core.plan import EvaluationTask, RunType
 from tunebook.core.plan.resources import split_script
@@ -19,7 +19,7 @@ from tunebook.design.factors import column_of
 from tunebook.design.values import MatrixRule
 from tunebook.design.yaml_draft import Draft
 from tunebook.design.yaml_runs import COMPUTE, PREFIX, YamlRun, check_trained
-from tunebook.design.yaml_shapes import ANYTHING, PROMPTS, TEXT, TEXTS, Left, Renamed, Section, read
+from tunebook.design.yaml_shapes import ANYTHING, PROMPTS, TEXT, TEXTS, Renamed, Section, one_line, read
 
 __all__ = ["EVALUATION", "read_evaluation"]
 
@@ -40,13 +40,17 @@ EVALUATION = {
     ],
     "scorers": ANYTHING,
     "scorer": Renamed("scorers"),
-    **dict.fromkeys(("do_sample", "temperature", "max_tokens", "seed", *PROMPTS), TEXT),
-    "max_connections": Left("the evaluation tool decides how many samples are evaluated at a time"),
+    **dict.fromkeys(("do_sample", "temperature", "max_tokens", "seed", "limit", "max_connections", *PROMPTS), TEXT),
     "assistant_prefix": PREFIX,
     "compute": COMPUTE,
 }
 """The shape of ``evaluation``."""
-_SETTINGS = {"max_tokens": "eval_max_tokens", "seed": "eval_seed"}
+_SETTINGS = {
+    "max_tokens": "eval_max_tokens",
+    "seed": "eval_seed",
+    "limit": "eval_limit",
+    "max_connections": "max_connections",
+}
 
 _Pairs = set[tuple[str, str]]
 """Runs with the tasks that they are evaluated in."""
@@ -65,7 +69,7 @@ def read_evaluation(draft: Draft, section: Section, runs: Sequence[YamlRun]) -> 
         _prompt(draft, key, asked, kept, pairs)
     _settings(draft, section)
     if "scorers" in section:
-        names = ", ".join(_scorers(draft, section["scorers"]))
+        names = ", ".join(filter(None, _scorers(draft, section["scorers"])))
         why = "a task's script decides how it is scored; one that reads this list from a file needs it in the script"
         draft.leave(section["scorers"].place, f"evaluation.scorers: {names}", why)
 
@@ -91,15 +95,20 @@ def _tasks(draft: Draft, listed: Sequence[Section]) -> dict[str, Mapping[str, Te
     return asked
 
 
-def _scorers(draft: Draft, node: Node) -> list[str]:
-    """The names of scorers; each is a text, or a mapping with a name."""
-    names: list[str] = []
+def _scorers(draft: Draft, node: Node) -> Iterator[str]:
+    """Each scorer with its parameters; it is a text, or a mapping with a name, or its name is the mapping's key."""
     for item in node.items():
-        named = item
-        if isinstance(item.value, Mapping):
-            named = item.value.get("name") or Node(next(iter(item.value), ""), item.place)
-        names.append(read(draft, named, TEXT, "scorers[].name"))
-    return list(filter(None, names))
+        if isinstance(item.value, Mapping) and "name" not in item.value:
+            yield from (_scorer(name, parameters) for name, parameters in item.named())
+            continue
+        parts = dict(item.value) if isinstance(item.value, Mapping) else {"name": item}
+        name = read(draft, parts.pop("name"), TEXT, "scorers[].name")
+        yield _scorer(name, Node(parts))
+
+
+def _scorer(name: str, parameters: Node) -> str:
+    listed = one_line(parameters)
+    return f"{name} ({listed})" if listed else name
 
 
 def _dataset(draft: Draft, text: Text) -> Text | None:
@@ -246,7 +255,8 @@ def _temperature(draft: Draft, sample: Text, temperature: Text) -> str:
     try:
         value = float(temperature or 0)
     except ValueError:
-        draft.problem(temperature.place, f"`evaluation.temperature` is `{temperature}`", "write a number above 0")
+        hint = f"write a number of at least 0{point_for_comma(temperature)}"
+        draft.problem(temperature.place, f"`evaluation.temperature` is `{temperature}`", hint)
         return ""
     if is_sampled and not value > 0:
         draft.problem((temperature or sample).place, "`do_sample: true` needs a `temperature` above 0")

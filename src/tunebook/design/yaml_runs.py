@@ -110,7 +110,8 @@ def _run(draft: Draft, item: Section) -> YamlRun | None:
     only = models[0] if len(models) == 1 else ""
     model = item.get("model", Text(only, item.place))
     if model not in models and run_type is not RunType.EVAL_ONLY:
-        draft.problem(model.place, f"run `{name}`: unknown model `{model}`", suggestion(model, models))
+        hint = suggestion(model, models) or "list it under `models.base` with its name and path"
+        draft.problem(model.place, f"run `{name}`: unknown model `{model}`", hint)
     for key, label in _REMARKS.items():
         if key in item:
             draft.remark("run_notes", name, f"{label}: {item.text(key)}")

@@ -17,7 +17,7 @@ from tunebook.core.parameters import suggestion
 from tunebook.design.documents import NOWHERE, Node, Place, Text
 from tunebook.design.yaml_draft import Draft
 
-__all__ = ["ANYTHING", "EACH", "PROMPTS", "TEXT", "TEXTS", "Left", "Renamed", "Section", "read"]
+__all__ = ["ANYTHING", "EACH", "PROMPTS", "TEXT", "TEXTS", "Left", "Renamed", "Section", "one_line", "read"]
 
 TEXT = "one text"
 TEXTS = "a list of texts, or one text"
@@ -105,13 +105,13 @@ def _members(draft: Draft, node: Node, shape: Any, label: str) -> Iterator[Any]:
             yield read(draft, item, shape[0], f"{label}[]")
 
 
-def _content(node: Node) -> str:
+def one_line(node: Node) -> str:
     """A node in one line."""
     if isinstance(node.value, str):
         return node.value
     if isinstance(node.value, tuple):
-        return ", ".join(map(_content, node.value))
-    return ", ".join(f"{name} {_content(item)}" for name, item in node.named())
+        return ", ".join(map(one_line, node.value))
+    return ", ".join(f"{name} {one_line(item)}" for name, item in node.named())
 
 
 class _SectionReader:
@@ -167,7 +167,7 @@ class _SectionReader:
         return meant
 
     def _leave(self, what: str, item: Node, why: str) -> None:
-        content = shorten(_content(item), _MOST_CHARACTERS, placeholder=" …")
+        content = shorten(one_line(item), _MOST_CHARACTERS, placeholder=" …")
         if content:
             what += f": {content}"
         self._draft.leave(item.place, what, why)

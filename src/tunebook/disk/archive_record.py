@@ -153,7 +153,7 @@ def _job(document: Mapping[str, Any]) -> ArchivedJob:
 
 
 def refuse_archive(experiment: Path, what: str) -> None:
-    """Accepts an experiment that is not an archive.
+    """Accepts an experiment that is not an archive: an archive lacks the models, and its results must stay as they are.
 
     Args:
         what: the command that an archive cannot be given to.
@@ -164,6 +164,6 @@ def refuse_archive(experiment: Path, what: str) -> None:
     record = read_archive_record(experiment)
     if record is None:
         return
-    message = f"{experiment} is an archive, exported on {record.exported[:10]}: `tunebook {what}` does not change it"
+    message = f"{experiment} is an archive, exported on {record.exported[:10]}: `tunebook {what}` cannot be used there"
     hint = "copy the plan, the site settings and the scripts of the tasks to a new directory, and work there"
     raise UsageError(message, hint=hint)

@@ -67,7 +67,7 @@ def _opened(text: str, loader: Any) -> Any:
         return loader(text)
     except UnicodeEncodeError as error:
         line = text.count("\n", 0, error.start) + 1
-        raise yaml.YAMLError(f"line {line} has bytes that are not UTF-8") from None
+        raise yaml.YAMLError(f"line {line} has bytes that are not UTF-8; save the file as UTF-8") from None
 
 
 def _composed(reader: Any) -> yaml.Node | None:
