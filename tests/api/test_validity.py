@@ -18,7 +18,7 @@ from tunebook import api
 from tunebook.cli.main import app
 from tunebook.core.jobs import JobState
 from tunebook.core.paths import PLAN_FILE
-from tunebook.errors import ExitCode
+from tunebook.errors import ConflictError, ExitCode
 
 TRAININGS = ["rank16/finetune", "rank4/finetune"]
 TRAINED = ["rank16/eval/capitalization_epoch0", "rank4/eval/capitalization_epoch0"]
@@ -222,6 +222,20 @@ def test_yes_answers_the_question(experiment: Path, monkeypatch: pytest.MonkeyPa
         stream.write("# another scorer\n")
     done = CliRunner().invoke(app, ["run", str(experiment), "--executor", "local", "--yes", "--run", "rank4"])
     assert (done.exit_code, "Run these jobs again?" in done.output) == (0, False)
+
+
+def test_with_json_completed_work_is_repeated_only_with_yes(experiment: Path) -> None:
+    with (experiment / "cap_task.py").open("a") as stream:
+        stream.write("# another scorer\n")
+    arguments = ["run", str(experiment), "--executor", "local", "--run", "rank4", "--json"]
+    refused = CliRunner().invoke(app, arguments)
+    assert isinstance(refused.exception, ConflictError)
+    (problem,) = refused.exception.problems
+    assert problem.message.startswith(f"completed work would be repeated: {TRAINED[1]}: cap_task.py changed")
+    assert problem.hint.endswith("call again with `--yes`")
+    assert TRAINED[1] in to_run(experiment)
+    agreed = CliRunner().invoke(app, [*arguments, "--yes"])
+    assert json.loads(agreed.stdout)["data"]["submitted"] == [TRAINED[1]]
 
 
 def test_work_that_was_never_done_needs_no_question(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,11 @@
-"""A run that is interrupted tells a person what happens to the jobs, and how to resume it."""
+"""A run that is interrupted tells a person what happens to the jobs and how to resume it, and a program that it was."""
 
 from __future__ import annotations
 
+import json
+import signal
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +16,15 @@ from tunebook.cli.ending import left_behind
 from tunebook.cli.run import _Warnings
 
 HERE = Path("/my sweep")
+SIGNALLED = """
+import os, sys
+from tunebook import api
+from tunebook.cli.main import main
+
+api.status = lambda *_: os.kill(os.getpid(), NUMBER)
+sys.argv[0] = "tunebook"
+main()
+"""
 
 
 @pytest.mark.parametrize(
@@ -44,3 +57,20 @@ def test_a_warning_of_a_run_is_printed_when_it_arises_and_once(capsys: pytest.Ca
     told = capsys.readouterr().err
     assert "SLURM does not answer" not in told
     assert "the plan has lost its title" in told
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=["INT", "TERM", "HUP"]
+)
+def test_with_json_an_interrupted_verb_prints_its_document_and_nothing_else(
+    experiment: Path, number: signal.Signals, code: int
+) -> None:
+    played = SIGNALLED.replace("NUMBER", str(int(number)))
+    done = subprocess.run(
+        [sys.executable, "-c", played, "status", "--json"], cwd=experiment, capture_output=True, text=True, check=False
+    )
+    document = json.loads(done.stdout)
+    assert (done.returncode, done.stderr) == (code, "")
+    assert (document["command"], document["ok"], document["exit_code"]) == ("status", False, code)
+    (error,) = document["errors"]
+    assert (error["message"], error["hint"]) == ("interrupted", "call the same command again: it continues")

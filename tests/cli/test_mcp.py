@@ -19,7 +19,7 @@ from support.command_line import TUNEBOOK, tunebook
 from support.mcp_client import Progress, Session, talk, text_of
 from support.scaffolding import replace
 from support.tiny_model import MODEL, build_tiny_model, write_tiny_experiment
-from tunebook.cli.served.documents import LONGEST, cut
+from tunebook.cli.served.documents import LARGEST, LONGEST, cut, fitted
 from tunebook.disk.lock import exclusive
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Transformers and torch warn of one another
@@ -80,14 +80,16 @@ def test_check_scaffold_and_status_return_the_documents_of_the_command_line(expe
         assert found == {name: printed[name] for name in DOCUMENT - {"left_out"}} | {"left_out": {}}
 
 
-def test_settings_are_listed_on_request(experiment: Path) -> None:
-    async def conversation(session: Session) -> dict[str, Any]:
-        return await session.document("check", settings=True)
+def test_settings_are_listed_of_the_runs_that_are_asked_for(experiment: Path) -> None:
+    async def conversation(session: Session) -> tuple[dict[str, Any], Any]:
+        found = await session.document("check", settings=["*_rank8_lr1e-5"])
+        return found["data"]["settings"], await session.call("check", settings=["rank9"])
 
-    settings = talk(experiment, conversation)["data"]["settings"]
-    assert len(settings) == 9
-    values = {item["key"]: item["value"] for item in settings["Llama-3.2-1B-Instruct_rank8_lr1e-5"]}
+    settings, wrong = talk(experiment, conversation)
+    assert list(settings) == ["Llama-3.2-1B-Instruct_rank8_lr1e-5"]
+    values = {item["key"]: item["value"] for (run,) in [settings.values()] for item in run}
     assert values["lora_rank"] == "8"
+    assert text_of(wrong).startswith("error: `settings`: no run is named `rank9`")
 
 
 def test_the_deep_check_reports_each_proof(experiment: Path) -> None:
@@ -344,3 +346,14 @@ def test_long_lists_are_cut_and_say_how_many_items_are_left_out() -> None:
     found = cut({"parts": parts, "name": "x"}, left_out)
     assert [len(part["scripts"]) for part in found["parts"]] == [LONGEST, LONGEST]
     assert left_out == {"parts.scripts": 31}
+
+
+def test_data_that_would_be_too_large_have_shorter_lists_and_whole_settings() -> None:
+    left_out: dict[str, int] = {}
+    files = [{"path": str(number), "diff": "+" * (LARGEST // 10)} for number in range(LONGEST)]
+    settings = {f"run{number}": [{"key": str(key)} for key in range(LONGEST + 1)] for number in range(LONGEST)}
+    found = fitted({"files": files, "settings": settings, "name": "x"}, left_out)
+    assert len(json.dumps(found)) <= LARGEST
+    assert left_out == {"files": LONGEST - len(found["files"]), "settings": LONGEST - len(found["settings"])}
+    assert found["files"]
+    assert {len(of) for of in found["settings"].values()} == {LONGEST + 1}

@@ -42,3 +42,15 @@ def test_a_usage_error_is_a_message_without_json(tmp_path: Path, call: str) -> N
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
     assert done.stderr
+
+
+@pytest.mark.parametrize(
+    ("call", "command"),
+    [
+        ("task new x --scorer odd", "task new"),
+        ("skills install --layout odd", "skills install"),
+        ("run --bogus", "run"),
+    ],
+)
+def test_the_document_names_the_verb_as_that_of_a_success_does(tmp_path: Path, call: str, command: str) -> None:
+    assert json.loads(tunebook(tmp_path, *call.split(), "--json").stdout)["command"] == command

@@ -268,6 +268,7 @@ def test_a_base_and_an_instruct_model_can_be_compared() -> None:
         ),
         ({"factor": {"rank": [8, 16]}, "pair": ["rank"]}, "a pair needs at least two factors"),
         ({"seeds": [1, 2], "replicates": 3}, "2 seeds are given for 3 replicates"),
+        ({"seeds": 2}, "`seeds` lists the seeds themselves, and here only one: 2"),
         ({"replicates": 1_000_000_000}, "the factors make 1,000,000,000 runs, more than 20,000"),
         ({"factor": {"rank": [8], "lora_rank": [16]}}, "`lora_rank` is given twice"),
         ({"set": {"epochs": 1, "Epochs": 2}}, "`epochs` is given twice"),

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
 from tunebook import api
+from tunebook.cli.output import command_of, print_json
 from tunebook.core.shortened import counted
+from tunebook.errors import Problem
 
 __all__ = ["end_interrupted", "left_behind"]
 
+_AGAIN = "call the same command again: it continues"
 
-def end_interrupted() -> NoReturn:
-    """Ends the process with the code of the signal: 130, 143 or 129."""
+
+def end_interrupted(arguments: Sequence[str]) -> NoReturn:
+    """Ends the process with the code of the signal: 130, 143 or 129; with `--json` its document says so."""
+    code = api.interrupt_code()
     with suppress(OSError):  # the terminal may be closed
-        sys.stderr.write("tunebook: interrupted\n")
-        sys.stderr.flush()
-    sys.exit(api.interrupt_code())
+        if "--json" in arguments:
+            print_json(command_of(arguments), code, {}, errors=[Problem("interrupted", hint=_AGAIN)])
+            sys.stdout.flush()
+        else:
+            sys.stderr.write("tunebook: interrupted\n")
+            sys.stderr.flush()
+    sys.exit(code)
 
 
 def left_behind(jobs: int, experiment: Path, *, survive: bool) -> str:

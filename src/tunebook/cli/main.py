@@ -52,14 +52,14 @@ def main() -> None:
         prepare_streams()
         code = app(standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):  # Typer raises the second one at a question
-        end_interrupted()
+        end_interrupted(sys.argv[1:])
     except SystemExit:
         raise
     except Exception as error:  # noqa: BLE001  the last boundary
         prepare_streams()
         code = _shown(error, sys.argv[1:])
     if code == ExitCode.INTERRUPTED:  # Typer's, for whatever signal
-        end_interrupted()
+        end_interrupted(sys.argv[1:])
     sys.exit(end_output(code))
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SCHEMA",
+    "command_of",
     "console",
     "failed",
     "finish",
@@ -40,6 +41,7 @@ __all__ = [
 SCHEMA = 1
 _PLAIN_WIDTH = 160  # of tables in files and pipes
 _LINES_OF_A_PROBLEM = 2
+_OF_TWO_WORDS = frozenset({"site init", "skills install", "skills list", "task new"})
 _PLAIN_HEIGHT = 40  # lines that count as a screenful there
 
 
@@ -75,7 +77,7 @@ def most_lines(*, every: bool) -> int | None:
 
 def print_json(
     command: str,
-    exit_code: ExitCode,
+    exit_code: int,
     data: Mapping[str, Any],
     *,
     warnings: Iterable[Problem] = (),
@@ -85,7 +87,7 @@ def print_json(
     document = {
         "schema": SCHEMA,
         "command": command,
-        "ok": exit_code is ExitCode.DONE,
+        "ok": exit_code == ExitCode.DONE,
         "exit_code": int(exit_code),
         "data": dict(data),
         "warnings": [problem_data(problem, ExitCode.DONE) for problem in warnings],
@@ -159,7 +161,7 @@ def finish(
     raise typer.Exit(report.exit_code)
 
 
-def problem_data(problem: Problem, exit_code: ExitCode) -> dict[str, Any]:
+def problem_data(problem: Problem, exit_code: int) -> dict[str, Any]:
     """A problem for ``--json``: ``code`` is what `tunebook explain` takes, ``page`` the same page in the repository."""
     page = page_of(problem.page, exit_code)
     place = {"message": problem.message, "file": problem.file, "line": problem.line, "hint": problem.hint}
@@ -242,8 +244,14 @@ def _visible(text: str) -> str:
 def failed(error: TunebookError, *, arguments: Sequence[str]) -> ExitCode:
     """Prints an error that ended a verb, with `--json` as a document; returns the exit code."""
     if "--json" in arguments:
-        verb = next((argument for argument in arguments if not argument.startswith("-")), "")
-        print_json(verb, error.exit_code, {}, errors=error.problems)
+        print_json(command_of(arguments), error.exit_code, {}, errors=error.problems)
     else:
         print_explained(error.problems, error.exit_code, every="--all" in arguments)
     return error.exit_code
+
+
+def command_of(arguments: Sequence[str]) -> str:
+    """The verb that the arguments call, as its document names it."""
+    words = [argument for argument in arguments if not argument.startswith("-")]
+    both = " ".join(words[:2])
+    return both if both in _OF_TWO_WORDS else " ".join(words[:1])

@@ -18,10 +18,10 @@ from tunebook.cli.jobs import counts_data, jobs_data, watching
 from tunebook.cli.options import All, Directory, Json, OneStage, RunNames, located, takes_options
 from tunebook.cli.output import console, most_lines, print_json, print_problems
 from tunebook.core.jobs import JobState, Stage
-from tunebook.core.shortened import counted
-from tunebook.errors import ExitCode, Problem
+from tunebook.core.shortened import counted, named
+from tunebook.errors import ConflictError, ExitCode, Problem
 
-__all__ = ["failed_jobs", "preview_data", "register", "register_tool", "run_data"]
+__all__ = ["failed_jobs", "preview_data", "refuse_repeats", "register", "register_tool", "run_data"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,11 @@ class _Arguments:
         bool, typer.Option("--dry-run", help="List what would run and why; submit and write nothing.")
     ] = False
     yes: Annotated[
-        bool, typer.Option("--yes", help="Repeat completed work without asking, where its inputs have changed.")
+        bool,
+        typer.Option(
+            "--yes",
+            help="Repeat completed work without asking, where its inputs have changed. --json needs it for that.",
+        ),
     ] = False
     poll_s: Annotated[float | None, typer.Option(min=0.05, help="Seconds between two queries of the jobs.")] = None
     every: All = False
@@ -131,10 +135,14 @@ def _submit(command: str, experiment: Path, arguments: _Arguments, options: api.
 
     def approve(preview: api.Preview) -> bool:
         previews.append(preview)
-        if not as_json:
-            _show_preview(preview)
-            if preview.repeated and not arguments.yes and on_terminal():
-                answers[0] = agreed("Run these jobs again?")
+        must_ask = not arguments.yes
+        if as_json:
+            if must_ask:
+                refuse_repeats(preview, option="--yes")
+            return True
+        _show_preview(preview)
+        if preview.repeated and must_ask and on_terminal():
+            answers[0] = agreed("Run these jobs again?")
         return answers[0]
 
     def leave(jobs: int) -> None:
@@ -182,6 +190,19 @@ class _Warnings:
             show(snapshot)
 
         return show_both
+
+
+def refuse_repeats(preview: api.Preview, *, option: str) -> None:
+    """Refuses to repeat completed work for a program that did not say that it may.
+
+    Raises:
+        ConflictError: completed work would be repeated; ``option`` is how to agree.
+    """
+    if not preview.repeated:
+        return
+    names = named([one.job.name for one in preview.repeated])
+    message = f"completed work would be repeated: {names}: {preview.repeated[0].reason}"
+    raise ConflictError(message, hint=f"a dry run lists the reasons; ask the person, then call again with `{option}`")
 
 
 def failed_jobs(report: api.RunReport) -> list[Problem]:

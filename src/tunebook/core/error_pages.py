@@ -51,12 +51,12 @@ def explain(code: str) -> ErrorPage:
     return page
 
 
-def page_of(code: str, exit_code: ExitCode) -> ErrorPage | None:
+def page_of(code: str, exit_code: int) -> ErrorPage | None:
     """Returns the page of a problem: that of its code, otherwise the general one for the verb's exit code."""
     return ERROR_PAGES.get(code) or ERROR_PAGES.get(_BY_EXIT_CODE.get(exit_code, ""))
 
 
-_BY_EXIT_CODE = {ExitCode.FAILED: "failed", ExitCode.USAGE: "usage", ExitCode.WRONG_PLAN: "plan"}
+_BY_EXIT_CODE: Mapping[int, str] = {ExitCode.FAILED: "failed", ExitCode.USAGE: "usage", ExitCode.WRONG_PLAN: "plan"}
 _FAILED, _USAGE, _WRONG, _UNFINISHED = ExitCode.FAILED, ExitCode.USAGE, ExitCode.WRONG_PLAN, ExitCode.UNFINISHED
 _PAGES = (
     ErrorPage(

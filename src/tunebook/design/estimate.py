@@ -142,7 +142,10 @@ def evaluation_estimate(
     size = parameters_b or _UNKNOWN_B
     each = size * (_GPU_SAMPLE_S_PER_B if gpus else _CPU_SAMPLE_S_PER_B) * (max_tokens or _SAMPLE_TOKENS) / 32
     seconds = _START_S + size * _LOAD_S_PER_B + samples * each
-    return Estimate(seconds / 60, f"preliminary, no prior evaluations: {each:.2g} s a sample assumed")
+    basis = f"preliminary, no prior evaluations: {each:.2g} s a sample assumed"
+    if max_tokens is None:
+        basis += f", with answers of {_SAMPLE_TOKENS} tokens; Evaluation Max Tokens would limit them"
+    return Estimate(seconds / 60, basis)
 
 
 def memory_gb(config: Mapping[str, Any], parameters_b: float, step: TrainingStep) -> float:

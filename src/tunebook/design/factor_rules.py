@@ -194,6 +194,10 @@ def _seeds(design: Design) -> Iterator[Problem]:
     count = len(design.seeds)
     if len({level_value("seed", seed) for seed in design.seeds}) < count:
         yield place_of(design.seeds[0]).problem("a seed is given twice: its replicates would be the same run")
+    if count == 1 and design.replicates is None:
+        seed = design.seeds[0]
+        hint = f"a number of seeds: `replicates` {seed}; a seed for all runs: `set` seed={seed}; two seeds: `seeds` 1,2"
+        yield place_of(seed).problem(f"`seeds` lists the seeds themselves, and here only one: {seed}", hint)
     if design.seeds and design.replicates not in {None, 1, count}:
         message = f"{count} seeds are given for {design.replicates} replicates"
         yield place_of(design.replicates).problem(message, "give only one of the two")

@@ -16,6 +16,7 @@ ANSWER_S = 60.0
 """The longest that a program may take, unless a caller names another time."""
 _FOREIGN = ("SLURM_", "SBATCH_", "SQUEUE_", "SACCT_", "SCANCEL_", "SINFO_", "SCONTROL_")
 _KEPT = {"SLURM_CONF", "SLURM_JWT"}
+_WITHOUT_SLURM = "log in to a login node of the cluster, or run the jobs on this machine with `--executor local`"
 _PREFIX = re.compile(r"^\w+: (error: |fatal: )?")
 _NOT_SET_UP = re.compile(r"was not found|configuration source|No such file|resolve.*slurm", re.IGNORECASE)
 _SETTING = re.compile(r"^(\w+)[ \t]*=[ \t]*(.*?)[ \t]*$", re.MULTILINE)
@@ -68,7 +69,7 @@ def ask(argv: Sequence[str], *, timeout_s: float = ANSWER_S) -> str:
 
 def _error(message: str) -> SlurmError:
     if _NOT_SET_UP.search(message):
-        return NoSlurmError(message)
+        return NoSlurmError(message, hint=_WITHOUT_SLURM)
     return SlurmError(message)
 
 

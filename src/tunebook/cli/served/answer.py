@@ -8,7 +8,7 @@ from typing import Any
 from mcp.types import CallToolResult, TextContent
 
 from tunebook.cli.output import finite, problem_data
-from tunebook.cli.served.documents import LONGEST, cut
+from tunebook.cli.served.documents import LONGEST, cut, fitted
 from tunebook.cli.visible import visible_text
 from tunebook.errors import ExitCode, Problem, TunebookError
 
@@ -48,7 +48,7 @@ def _document(
     document = {
         "ok": exit_code is ExitCode.DONE,
         "exit_code": int(exit_code),
-        "data": cut(finite(data), left_out),
+        "data": fitted(finite(data), left_out),
         "warnings": cut([problem_data(problem, ExitCode.DONE) for problem in warnings], left_out, "warnings"),
         "errors": cut([problem_data(problem, exit_code) for problem in errors], left_out, "errors"),
     }

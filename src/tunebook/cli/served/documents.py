@@ -5,12 +5,14 @@ Long lists are cut; ``left_out`` names each and how many items it lacks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
+    "LARGEST",
     "LONGEST",
     "AnalyzeDocument",
     "CancelDocument",
@@ -19,10 +21,14 @@ __all__ = [
     "ScaffoldDocument",
     "StatusDocument",
     "cut",
+    "fitted",
 ]
 
 LONGEST = 50
 """How many items a list of a result has at most: an agent reads all of it."""
+LARGEST = 30_000
+"""How many characters the data of a result have at most, about 10,000 tokens; above it, the lists are cut shorter."""
+_SETTINGS = "settings"
 
 Row = dict[str, Any]
 Counts = Annotated[dict[str, dict[str, int]], Field(description="Stage to state to the number of jobs.")]
@@ -126,7 +132,7 @@ class CheckData(_Value):
     site: str | None
     verified: list[str]
     not_checked: list[str] = Field(description="What could not be verified, and why.")
-    settings: dict[str, list[SettingItem]] = Field(description="By run; empty unless `settings` was asked for.")
+    settings: dict[str, list[SettingItem]] = Field(description="By run; only of the runs that `settings` names.")
     first_examples: list[SampleItem]
     first_prompts: list[SampleItem]
     deep: list[ProofItem]
@@ -342,22 +348,40 @@ class AnalyzeDocument(_Document):
     data: AnalyzeData
 
 
-def cut(value: Any, left_out: dict[str, int], name: str = "") -> Any:
-    """The value with at most :data:`LONGEST` items in each list and mapping, in any depth.
+def fitted(data: Mapping[str, Any], left_out: dict[str, int]) -> dict[str, Any]:
+    """The data with lists so short that all of it has at most :data:`LARGEST` characters.
 
     Args:
         left_out: gets the name of each list that is cut, such as ``parts.scripts``, with the number of items it lacks.
     """
+    most = LONGEST
+    while True:
+        counts: dict[str, int] = {}
+        found: dict[str, Any] = cut(data, counts, most=most)
+        if most == 1 or len(json.dumps(found, default=str)) <= LARGEST:
+            left_out.update(counts)
+            return found
+        most //= 2
+
+
+def cut(value: Any, left_out: dict[str, int], name: str = "", *, most: int = LONGEST) -> Any:
+    """The value with at most so many items in each list, in any depth, and settings of at most so many runs.
+
+    The settings of one run stay whole: half of them would look like all.
+    """
     if isinstance(value, Mapping):
-        _note(len(value), left_out, name)
-        items = list(value.items())[:LONGEST]
-        return {key: cut(item, left_out, f"{name}.{key}".lstrip(".")) for key, item in items}
+        items = list(value.items())
+        if name == _SETTINGS:
+            items = _first(items, most, left_out, name)
+        return {key: cut(item, left_out, f"{name}.{key}".lstrip("."), most=most) for key, item in items}
     if isinstance(value, list | tuple):
-        _note(len(value), left_out, name)
-        return [cut(item, left_out, name) for item in value[:LONGEST]]
+        kept = value if name.startswith(f"{_SETTINGS}.") else _first(value, most, left_out, name)
+        return [cut(item, left_out, name, most=most) for item in kept]
     return value
 
 
-def _note(number: int, left_out: dict[str, int], name: str) -> None:
-    if number > LONGEST:
-        left_out[name] = left_out.get(name, 0) + number - LONGEST
+def _first(items: Sequence[Any], most: int, left_out: dict[str, int], name: str) -> Sequence[Any]:
+    """The first items; notes how many more there are."""
+    if len(items) > most:
+        left_out[name] = left_out.get(name, 0) + len(items) - most
+    return items[:most]

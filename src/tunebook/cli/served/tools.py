@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, cast
@@ -21,7 +22,7 @@ from tunebook.cli.served.call import Call, followed
 from tunebook.cli.served.documents import LONGEST, AnalyzeDocument, CheckDocument, ScaffoldDocument, StatusDocument
 from tunebook.cli.status import status_data
 from tunebook.core.jobs import JobState, Stage
-from tunebook.errors import Problem
+from tunebook.errors import Problem, UsageError
 
 __all__ = [
     "Directory",
@@ -71,10 +72,12 @@ async def check(
     context: Context[Any, Any],
     *,
     directory: Directory = ".",
-    settings: Annotated[bool, Field(description="Also list every setting in effect of each run.")] = False,
+    settings: Annotated[
+        list[str] | None, Field(description="Also list every setting in effect of these runs: names or globs.")
+    ] = None,
 ) -> CheckDocument:
     """Read the plan and the site settings and report every problem with its line. Writes nothing."""
-    work = partial(_check, Path(directory), settings=settings)
+    work = partial(_check, Path(directory), settings=settings or ())
     return await answered(CheckDocument, work, context, "check", directory)
 
 
@@ -86,7 +89,7 @@ async def check_deep(context: Context[Any, Any], *, directory: Directory = ".") 
     return await answered(CheckDocument, partial(_check, Path(directory), deep=True), context, "check", directory)
 
 
-def _check(directory: Path, call: Call, *, deep: bool = False, settings: bool = False) -> Any:
+def _check(directory: Path, call: Call, *, deep: bool = False, settings: Sequence[str] = ()) -> Any:
     proofs: list[str] = []
 
     def on_deep(outcome: api.DeepOutcome) -> None:
@@ -98,9 +101,20 @@ def _check(directory: Path, call: Call, *, deep: bool = False, settings: bool = 
     call.tell(0, None, "reading the plan")
     report = api.check(directory, deep=deep, on_deep=on_deep)
     data = check_data(report)
-    if not settings:
-        data["settings"] = {}
+    data["settings"] = _settings_of(settings, data["settings"])
     return answer(report.exit_code, data, warnings=report.warnings, errors=report.errors)
+
+
+def _settings_of(patterns: Sequence[str], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of the runs that match a name or a glob.
+
+    Raises:
+        UsageError: one of them matches no run.
+    """
+    for pattern in patterns:
+        if settings and not any(fnmatchcase(run, pattern) for run in settings):
+            raise UsageError(f"`settings`: no run is named `{pattern}`", hint="`runs` of `check` has the names")
+    return {run: of for run, of in settings.items() if any(fnmatchcase(run, pattern) for pattern in patterns)}
 
 
 async def scaffold(

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from tunebook import api
-from tunebook.cli.run import failed_jobs, run_data
+from tunebook.cli.run import failed_jobs, refuse_repeats, run_data
 from tunebook.cli.served.answer import answer
 from tunebook.cli.served.call import Call
 from tunebook.cli.served.tools import jobs_first
 from tunebook.core.jobs import JobState, count_states
-from tunebook.core.shortened import counted, named
-from tunebook.errors import ConflictError, ExitCode, Problem
+from tunebook.core.shortened import counted
+from tunebook.errors import ExitCode, Problem
 
 __all__ = ["Watched"]
 
@@ -93,11 +93,8 @@ class Watched:
             ConflictError: completed work would be repeated.
         """
         self._preview = preview
-        if preview.repeated and not self._repeats:
-            names = named([one.job.name for one in preview.repeated])
-            message = f"completed work would be repeated: {names}: {preview.repeated[0].reason}"
-            hint = "`dry_run` lists the reasons; ask the person, then call again with `repeat_completed`"
-            raise ConflictError(message, hint=hint)
+        if not self._repeats:
+            refuse_repeats(preview, option="repeat_completed")
         return True
 
     def _show(self, call: Call, snapshot: api.Snapshot) -> None:
