@@ -24,7 +24,8 @@ def split_warnings(context: Context, task: EvaluationTask, function: TaskFunctio
     for path in _paths(context.plan, task):
         facts = context.datasets.get(path)
         if facts is not None and _lacks(facts, function.split):
-            message = f"task `{function.name}` reads the split `{function.split}`, but {path} has only {splits_text(facts.splits)}"
+            has = splits_text(facts.splits)
+            message = f"task `{function.name}` reads the split `{function.split}`, but {path} has only {has}"
             hint = "give a directory with train.jsonl and test.jsonl, or one JSON file with the keys train and test"
             if function.split != "test":
                 hint = f"add the split `{function.split}` to the data, or change the default in {task.script}"
