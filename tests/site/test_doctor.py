@@ -217,7 +217,11 @@ def test_versions_count_as_problems_where_jobs_will_run(
     uses = [Use("evaluation", "tool", Environment(), (package,), is_needed=is_needed)]
     found = list(diagnose_environments(Site(), uses, gpus=0, is_cluster=False, timeout_s=60))
     name = "tool: the Python that runs tunebook"
-    assert f"{name}: no_such: torch is missing" in of(condition, found)
+    missing = f"{name}: no_such: lm-eval, peft, torch, transformers are missing"
+    assert missing in of(condition, found)
+    (hint,) = {item.hint for item in found if item.message == missing}
+    assert hint.startswith("in this environment: pip install 'lm-eval[hf]<")
+    assert "'torch<" in hint
     assert f"{name}: no-such requires absent>2, but absent is missing" in of(WARNING, found)
 
 

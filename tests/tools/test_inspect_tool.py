@@ -164,6 +164,26 @@ def test_a_task_that_may_use_other_prompts_is_a_warning(experiment: Path) -> Non
     assert any("does not accept system_prompt" in warning.message for warning in report.warnings)
 
 
+@pytest.mark.parametrize("parameters", ["dataset_path, split='test'", "dataset_path, *, split: str = 'test'"])
+def test_data_without_the_split_that_a_task_reads_are_a_warning(experiment: Path, parameters: str) -> None:
+    """Otherwise the evaluation stops at its start, after the training."""
+    with_task(experiment, parameters)
+    name_data(experiment, "`words.jsonl`")
+    (experiment / "words.jsonl").write_text('{"input": "a", "output": "A"}\n')
+    (found,) = [item for item in api.check(experiment).warnings if "reads the split" in item.message]
+    assert found.message.endswith("reads the split `test`, but words.jsonl has only train (1)")
+    assert "test.jsonl" in found.hint
+
+
+@pytest.mark.parametrize("split", ["'test'", "'dev'", "None", "other()"])
+def test_a_split_that_exists_or_cannot_be_read_is_no_warning(experiment: Path, split: str) -> None:
+    with_task(experiment, f"dataset_path, split={split}")
+    name_data(experiment, "`words.json`")
+    example = [{"input": "a", "output": "A"}]
+    (experiment / "words.json").write_text(json.dumps({"test": example, "validation": example}))
+    assert not any("reads the split" in item.message for item in api.check(experiment).warnings)
+
+
 def test_a_missing_script_is_a_warning_and_other_tasks_are_built(experiment: Path) -> None:
     script = with_task(experiment, "config_dir=None, dataset_path=None, system_prompt=None")
     row = f"| capitalization | `{script}` ✓"

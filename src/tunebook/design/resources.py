@@ -242,7 +242,8 @@ def _task(found: Resources, task: EvaluationTask, tool: EvaluationTool) -> None:
     facts = tool.read_tasks(Path(script))
 
     if facts is None:
-        found.require(script, f"Task script {code_span(script)} is missing: write it ({tool.task_form})")
+        how = "write it, or let `tunebook task new` write it" if tool.task_writer else "write it"
+        found.require(script, f"Task script {code_span(script)} is missing: {how} ({tool.task_form})")
         found.record("VERIFY_TASK", script, **_MISSING)
         return
     function = facts.function_for(task)

@@ -12,11 +12,14 @@ from tunebook.core.plan.resources import splits_text
 from tunebook.core.site import Site
 from tunebook.tools.datasets import read_dataset_facts
 from tunebook.tools.registry import installed_tools
+from tunebook.tools.runtime.data_files import split_name
 
 __all__ = ["Suggestions", "suggestions"]
 
 _MOST = 200
 _LARGEST_BYTES = 16 * 2**20
+_DATA_FILES = {".json", ".jsonl"}
+_SPLIT_FILES = {"train", "validation", "test"}
 _SKIPPED = {"node_modules", "site-packages", "artifacts", "__pycache__", "venv"}
 
 
@@ -43,9 +46,11 @@ def suggestions(here: Path, site: Site) -> Suggestions:
     for file in files:
         if file.name == "config.json" and any(file.parent.glob("*.safetensors")):
             models[_shown(file.parent, here)] = None
-        splits = _splits(file)
-        if splits:
-            datasets[_shown(file, here)] = splits
+        for path in _data_paths(file, here):
+            splits = _splits(path)
+            if splits:
+                datasets[_shown(path, here)] = splits
+                break
     if site.models_dir:
         for config in sorted(Path(expanded(site.models_dir)).glob("*/config.json")):
             models[_shown(config.parent, here)] = None
@@ -70,9 +75,19 @@ def _shown(path: Path, here: Path) -> str:
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
+def _data_paths(file: Path, here: Path) -> Iterator[Path]:
+    """What a file may be a data set of: the directory with a file for each split, otherwise itself."""
+    if file.suffix not in _DATA_FILES:
+        return
+    if file.parent != here and split_name(file.stem) in _SPLIT_FILES:
+        yield file.parent
+    yield file
+
+
 def _splits(path: Path) -> str:
-    """A data set's splits in words; empty for any other file."""
-    if path.suffix not in {".json", ".jsonl"} or path.stat().st_size > _LARGEST_BYTES:
+    """A data set's splits in words; empty for anything else."""
+    files = filter(Path.is_file, path.glob("*")) if path.is_dir() else [path]
+    if sum(file.stat().st_size for file in files) > _LARGEST_BYTES:
         return ""
     facts = read_dataset_facts(path)
     if facts is None or facts.problem or "train" not in facts.splits:

@@ -51,7 +51,8 @@ def read_answers(dataset: Path, dataset_type: str, split: str = SPLIT) -> tuple[
     except MissingReaderError as error:
         raise PlanError(str(error)) from None
     except ValueError as error:
-        hint = "docs/how-to/data-and-models.md describes the formats; an evaluation reads the test split"
+        hint = f"an evaluation reads the {split} split: give a directory with train.jsonl and {split}.jsonl, "
+        hint += f"or one JSON file with the keys train and {split} (docs/how-to/data-and-models.md)"
         raise PlanError(str(error), hint=hint) from None
 
 

@@ -57,7 +57,9 @@ def fit_of(package: Package, packages: Mapping[str, Installed], python: str) -> 
         for owner, needed, found in environment.broken(package.distribution)
         if needed.name.lower() not in reported
     ]
-    return Fit(tuple(_wrong(needed, found) for needed, found in unmet), tuple(broken))
+    missing = [needed for needed, found in unmet if not found]
+    errors = [_wrong(needed, found) for needed, found in unmet if found]
+    return Fit((*_missing(missing), *errors), tuple(broken))
 
 
 def _own_requirements(name: str) -> Sequence[str]:
@@ -68,17 +70,33 @@ def _own_requirements(name: str) -> Sequence[str]:
         return ()
 
 
+def _missing(needed: Sequence[Requirement]) -> Iterator[Problem]:
+    """All missing packages in one problem, with one command."""
+    if not needed:
+        return
+    names = ", ".join(item.name for item in needed)
+    verb = "is" if len(needed) == 1 else "are"
+    yield Problem(f"{names} {verb} missing", hint=_install(needed))
+
+
+def _install(needed: Sequence[Requirement]) -> str:
+    packages = " ".join(f"'{_with_extras(item)}{item.specifier}'" for item in needed)
+    return f"in this environment: pip install {packages}"
+
+
+def _with_extras(needed: Requirement) -> str:
+    return f"{needed.name}[{','.join(sorted(needed.extras))}]" if needed.extras else needed.name
+
+
 def _wrong(needed: Requirement, found: str) -> Problem:
-    hint = f"in this environment: pip install '{needed.name}{needed.specifier}'"
-    if not found:
-        return Problem(f"{needed.name} is missing", hint=hint)
+    hint = _install([needed])
     reason = _REASONS.get(needed.name.lower(), f"tunebook is tested with {needed.specifier} only")
     return Problem(f"{needed.name} {found} does not fit: {reason}", hint=hint)
 
 
 def _broken(owner: str, needed: Requirement, found: str) -> Problem:
     has = f"{needed.name} {found} is installed" if found else f"{needed.name} is missing"
-    hint = f"in this environment: pip install '{needed.name}{needed.specifier}'"
+    hint = _install([needed])
     if owner.lower() in _DISPENSABLE:
         hint = f"in this environment: pip uninstall {owner} (it is not needed)"
     return Problem(f"{owner} requires {needed.name}{needed.specifier}, but {has}", hint=hint)

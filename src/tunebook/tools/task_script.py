@@ -17,6 +17,7 @@ class TaskFunction:
         name: the name that ``SCRIPT@name`` selects; empty if it could not be read.
         parameters: the parameters that it accepts; ``required`` are those without a default.
         accepts_any: whether it takes ``**kwargs``.
+        split: the split that its parameter ``split`` names by default; empty if it has none that can be read.
     """
 
     name: str
@@ -24,6 +25,7 @@ class TaskFunction:
     parameters: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
     accepts_any: bool = False
+    split: str = ""
 
     def accepts(self, parameter: str) -> bool:
         """Whether the task accepts a value for this parameter."""

@@ -206,7 +206,19 @@ def _task(
         parameters=tuple(item.arg for item in (*arguments.args, *arguments.kwonlyargs)),  # all are passed by name
         required=tuple(item.arg for item in required),
         accepts_any=arguments.kwarg is not None,
+        split=_text_default(arguments, "split", constants),
     )
+
+
+def _text_default(arguments: ast.arguments, name: str, constants: Mapping[str, str | None]) -> str:
+    """The text that a parameter has by default; empty if there is none."""
+    positional = [*arguments.posonlyargs, *arguments.args]
+    first = len(positional) - len(arguments.defaults)
+    defaults = [*zip(positional[first:], arguments.defaults, strict=True)]
+    defaults += [
+        (item, value) for item, value in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if value
+    ]
+    return next((_text(value, constants) or "" for item, value in defaults if item.arg == name), "")
 
 
 def _name(node: ast.expr) -> str:

@@ -53,6 +53,7 @@ from tunebook.tools.inspect.served import (
 )
 from tunebook.tools.inspect.spot_check import Message, spot_variables
 from tunebook.tools.inspect.task_source import read_task_script
+from tunebook.tools.inspect.task_splits import split_warnings
 from tunebook.tools.inspect.warm import WARM_SCRIPT, warm_file
 from tunebook.tools.job_script import Shell, input_path, script_problems
 from tunebook.tools.model_inputs import whole_model
@@ -120,6 +121,7 @@ class InspectTool(EvaluationTool):
                 warnings.extend(prompt_warnings(context.plan, task, found))
                 function = found.function_for(task)
                 if function:
+                    warnings.extend(split_warnings(context, task, function))
                     notes.append(f"task {task.name}: {function.name}({', '.join(function.parameters)})")
         warnings.extend(served_warnings(context))
         return Findings(tuple(errors), tuple(warnings), tuple(notes))
