@@ -46,26 +46,31 @@ def effects_by_run(
     found: dict[str, dict[tuple[str, str], Effect]] = {}
     shared: dict[int, Effect] = {}
     for run in plan.runs:
-        if only is not None and run.name not in only:
-            continue
-        effects = list(_of_paths(plan, site, run))
-        for setting in settings_in_effect(plan, run):
-            effect = shared.get(id(setting)) or _of_plan(plan, setting)
-            if setting.origin is not Origin.ROW:  # the plan keeps it, and many runs have it
-                shared[id(setting)] = effect
-            effects.append(effect)
-        effects = [item for item in effects if item.key != "dataset" or item.group == _PATHS]
-        found[run.name] = {(item.group, item.key): item for item in effects}
+        if only is None or run.name in only:
+            effects = _planned(plan, site, run, shared)
+            found[run.name] = {(item.group, item.key): item for item in effects}
     for part in blueprint.parts:
+        is_one_of_several = several and part.tool.stage is Stage.EVALUATION
         for built in part.built:
             if built.run.name not in found:
                 continue
             own = part.tool.effects(part.context, built.run, built.unit)
             resources = _of_jobs(built.unit.jobs, part.tool.stage, context)
             for item in (*own, *resources):
-                kept = _of_one_tool(item, part.tool) if several and part.tool.stage is Stage.EVALUATION else item
+                kept = _of_one_tool(item, part.tool) if is_one_of_several else item
                 found[built.run.name][kept.group, kept.key] = kept
     return {run: tuple(effects.values()) for run, effects in found.items()}
+
+
+def _planned(plan: Plan, site: Site, run: Run, shared: dict[int, Effect]) -> Iterator[Effect]:
+    """The plan's paths and settings; ``shared`` keeps the effects that many runs have."""
+    yield from _of_paths(plan, site, run)
+    for setting in settings_in_effect(plan, run):
+        effect = shared.get(id(setting)) or _of_plan(plan, setting)
+        if setting.origin is not Origin.ROW:  # the plan keeps it, and many runs have it
+            shared[id(setting)] = effect
+        if effect.key != "dataset":  # it is among the paths
+            yield effect
 
 
 def _of_one_tool(effect: Effect, tool: Tool) -> Effect:
