@@ -328,6 +328,20 @@ def test_a_persons_file_that_takes_the_place_while_the_export_runs_is_not_replac
     assert (crate / "mine.txt").read_text() == "mine"
 
 
+@pytest.mark.parametrize("name", ["crate", "crate.zip"])
+def test_of_two_exports_at_once_the_first_that_ends_keeps_the_name(own: Path, name: str) -> None:
+    crate = own.parent / name
+
+    def other(number: int) -> None:
+        if number == 9:
+            api.export(own, api.ExportOptions(to=crate))
+
+    with pytest.raises(ConflictError, match="exists"):
+        api.export(own, api.ExportOptions(to=crate), progress=other)
+    assert list(wrong_files(crate)) == []
+    assert sorted(path.name for path in own.parent.iterdir()) == sorted(["sweep", name])
+
+
 def test_without_the_exchange_of_names_the_earlier_archive_is_replaced_too(
     own: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import pickle
 import zipfile
 from pathlib import Path
 from urllib.parse import quote
@@ -16,7 +17,7 @@ from support.exported import entities, files_in, finished_experiment, wrong_file
 from support.leaks import SECRETS, files_with_secrets
 from support.scaffolding import replace
 from tunebook import api
-from tunebook.errors import ExitCode
+from tunebook.errors import ExitCode, VerificationError
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # inspect-ai uses what pandas will remove
 
@@ -59,23 +60,25 @@ def test_no_file_of_an_archive_has_a_secret(leaky: Path, name: str) -> None:
 
 
 LOGIN = "bob:hunter2hunter2"
+PROXY = "made-up:proxypassword"
+OF_A_SAMPLE = "postgres://made-up:secret@localhost"
 
 
 def test_passwords_in_addresses_are_removed_and_those_in_samples_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = finished_experiment(tmp_path)
-    monkeypatch.setenv("HTTPS_PROXY", "http://proxyuser:proxypassword@proxy:8080")
+    monkeypatch.setenv("HTTPS_PROXY", f"http://{PROXY}@proxy:8080")
     (own / "rank4" / "install.log").write_text(f"Looking in indexes: https://{LOGIN}@pypi.org/simple\n")
     (own / "analysis").mkdir()
-    report = "answered: postgres://user:secret@localhost; via http://proxyuser:proxypassword@proxy:8080\n"
+    report = f"answered: {OF_A_SAMPLE}; via http://{PROXY}@proxy:8080\n"
     (own / "analysis" / "report.md").write_text(report)
     crate = tmp_path / "crate"
     done = api.export(own, api.ExportOptions(to=crate))
     assert set(done.redacted) == {"rank4/install.log", "analysis/report.md"}
     files = files_in(crate)
     assert files["rank4/install.log"] == b"Looking in indexes: https://REMOVED@pypi.org/simple\n"
-    assert files["analysis/report.md"] == b"answered: postgres://user:secret@localhost; via http://REMOVED@proxy:8080\n"
+    assert files["analysis/report.md"] == f"answered: {OF_A_SAMPLE}; via http://REMOVED@proxy:8080\n".encode()
 
 
 def test_the_description_of_an_archive_has_no_secret(tmp_path: Path) -> None:
@@ -132,6 +135,14 @@ def test_a_torn_log_cannot_be_searched_and_is_named(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "could not be searched for secrets: rank4/eval/logs/2099-01-02T09-00_capitalization.eval" in done.stderr
     assert "rank4/eval/logs/2099-01-02T09-00_capitalization.eval" in entities(tmp_path / "crate")
+
+
+def test_a_token_in_the_pickled_settings_of_a_trainer_ends_the_export(tmp_path: Path) -> None:
+    own = finished_experiment(tmp_path)
+    (own / "rank4" / "artifacts" / "epoch_0" / "training_args.bin").write_bytes(pickle.dumps({"hub_token": HF}))
+    with pytest.raises(VerificationError, match="contains a token"):
+        api.export(own, api.ExportOptions(to=tmp_path / "crate", weights=True))
+    api.export(own, api.ExportOptions(to=tmp_path / "crate"))
 
 
 def test_packed_and_damaged_files_cannot_be_searched_and_are_named(tmp_path: Path) -> None:

@@ -39,6 +39,12 @@ def test_every_match_is_replaced_wherever_the_pieces_are_cut(size: int) -> None:
 def test_tokens_of_known_forms_are_found_without_being_named() -> None:
     pattern = secret_pattern(())
     assert pattern.sub(b"_", b"use hf_abcdefghijklmnopqrstuvwx now") == b"use _ now"
+    begin = b"-----BEGIN OPENSSH PRIVATE KEY-----\n"  # made-up
+    key = begin + 40 * (b"A" * 70 + b"\n") + b"-----END OPENSSH PRIVATE KEY-----"  # made-up
+    pieces = (text for text in (b"x" * 3000, key[:100], key[100:], b"\n" * 9000))
+    assert b"".join(without_matches(pieces, pattern, lambda _: None)) == b"x" * 3000 + b"REMOVED" + b"\n" * 9000
+    jwt = b"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ0ZXN0IiwiZXhwIjoxfQ.c2lnbmF0dXJlLW9mLWEtdGVzdA"  # made-up
+    assert pattern.sub(b"_", b"SLURM_JWT=" + jwt + b" end") == b"SLURM_JWT=_ end"
     assert pattern.search(b"risk-sk-4 and task-specific-finetuning-of-models") is None
 
 
@@ -55,7 +61,7 @@ def test_what_stands_before_a_match_counts_wherever_the_pieces_are_cut(size: int
 @pytest.mark.parametrize(
     ("text", "logins"),
     [
-        ("export PIP_INDEX_URL=https://bob:hunter22@host/simple", {"bob:hunter22"}),
+        ("export PIP_INDEX_URL=https://made-up:hunter22@host/simple", {"made-up:hunter22"}),
         ("export PIP_INDEX_URL=https://$BOB:$SECRET@host/simple", set()),
         ("curl http://localhost:8000/v1/a@b; git clone ssh://git@host:22/x", set()),
         ("pip shows https://bob:****@host", set()),

@@ -20,12 +20,17 @@ REMOVED = b"REMOVED"
 """What takes the place of a secret; too short to be taken for a secret itself."""
 
 _ASSIGNMENT = re.compile(r"(?<![\w$])(\w+)=[\"']?([^\s\"'$`;&|<>()]+)")
-_SECRET_NAME = re.compile(r"(TOKEN|KEY|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$", re.IGNORECASE)
+_SECRET_NAME = re.compile(
+    r"(TOKEN|KEY|SECRET|PASSWORD|PASSWD|PASSPHRASE|_PASS|_PAT|JWT|CREDENTIALS?)$",
+    re.IGNORECASE,
+)
 _LEAST = 8  # characters: shorter values switch something on or off
-# What Hugging Face, OpenAI and Anthropic, GitHub, AWS, Slack and Google give out.
+# What Hugging Face, OpenAI and Anthropic, GitHub, GitLab, AWS, Slack and Google give out; web tokens; private keys.
 KNOWN_TOKEN = re.compile(
     r"\b(hf_[A-Za-z0-9]{16,}|sk-[\w-]{16,}|gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|AKIA[0-9A-Z]{16}"
-    r"|xox[abprs]-[\w-]{10,}|AIza[\w-]{30,})"
+    r"|glpat-[\w-]{16,}|xox[abprs]-[\w-]{10,}|AIza[\w-]{30,}"
+    r"|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,})"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]+-----END [A-Z ]*PRIVATE KEY-----"
 )
 # The user and the password of an address; not one that the shell fills in, or that a program has masked.
 _LOGIN = re.compile(r"(?<=://)[^\s/:@\"'`$<>{}*]*:[^\s/@\"'`$<>{}*]+(?=@)")

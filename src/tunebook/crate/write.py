@@ -26,6 +26,8 @@ from tunebook.errors import VerificationError
 __all__ = ["write_crate"]
 
 _BEGINNING = 1 << 13  # bytes, in which a file that is not text has a zero
+_MOST_SEARCHED = 1 << 24
+"""Bytes of a file of a checkpoint: what trainers pickle beside the weights may hold their settings, with a token."""
 _OF_SAMPLES = frozenset({Kind.EVALUATION, Kind.REPORT, Kind.DATA, Kind.OTHER})
 """Kinds of files with texts of data, models or persons: an address with a password may be an example there."""
 
@@ -85,7 +87,7 @@ class _Writer:
             status = os.stat(file.source)  # noqa: PTH116
             is_text = _is_text(file.source)
             if not is_text:
-                self._refuse_secret(file)
+                self._refuse_secret(file, status.st_size)
         except FileNotFoundError:
             self.findings.vanished.append(file.path)
             return
@@ -106,8 +108,8 @@ class _Writer:
         self._count(file.kind, copied.size)
         self._graph.add_file(file, copied)
 
-    def _refuse_secret(self, file: CrateFile) -> None:
-        if file.kind is Kind.WEIGHTS:
+    def _refuse_secret(self, file: CrateFile, size: int) -> None:
+        if file.kind is Kind.WEIGHTS and size > _MOST_SEARCHED:
             return
         found = has_match(file.source, self._pattern)
         if found is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import shutil
@@ -143,7 +144,9 @@ def _move_new(temporary: Path, target: Path) -> None:
             temporary.rename(target)  # fails for a directory that holds something
         else:
             move_new(temporary, target)
-    except FileExistsError:
+    except OSError as error:
+        if error.errno not in {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR}:
+            raise
         raise taken(target) from None
 
 
