@@ -122,6 +122,19 @@ def test_a_changed_file_that_the_task_imports_is_noticed(experiment: Path) -> No
     assert set(details(experiment).values()) == {"STRICT True → False"}
 
 
+def test_status_says_that_the_plan_has_changed_since_it_was_scaffolded(experiment: Path) -> None:
+    assert api.status(experiment).warnings == ()
+    replace(experiment / PLAN_FILE, "| completed |", "| running |")  # its own tables do not count
+    assert api.status(experiment).warnings == ()
+    replace(experiment / PLAN_FILE, "1e-2", "2e-2")
+    (warning,) = api.status(experiment).warnings
+    assert warning.startswith("experiment_summary.md has changed since all of it was scaffolded")
+    assert api.scaffold(experiment, api.ScaffoldOptions(runs=("rank4",))).exit_code is ExitCode.DONE
+    assert api.status(experiment).warnings == (warning,)
+    assert api.scaffold(experiment).exit_code is ExitCode.DONE
+    assert api.status(experiment).warnings == ()
+
+
 def test_a_changed_training_setting_is_named_with_both_values(experiment: Path) -> None:
     replace(experiment / PLAN_FILE, "1e-2", "2e-2")
     assert api.scaffold(experiment).exit_code is ExitCode.DONE

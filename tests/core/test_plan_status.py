@@ -212,14 +212,21 @@ def test_everything_outside_the_tables_stays_and_all_values_are_read_back(
 
 
 def test_a_submitted_job_that_the_experiment_has_no_more_is_not_pending_for_ever() -> None:
-    row = "| rank8 | caps | 1 | pending | 15_1 | - | ask Ada |\n| rank8 | caps | 2 | completed | 15_2 | - | - |"
-    page = PLAN.replace("| base | caps |", f"{row}\n| base | caps |")
+    rows = (
+        "| rank8 | caps | 1 | pending | 15_1 | - | ask Ada |",
+        "| rank8 | caps | 2 | completed | 15_2 | - | - |",
+        "| rank8 | caps | 3 | pending | - | - | - |",
+        "| rank64 | caps | 0 | pending | - | - | to be written |",
+    )
+    page = PLAN.replace("| base | caps |", "\n".join((*rows, "| base | caps |")))
     present = [
         EvaluationRow("rank8", "caps", 0, JobState.RUNNING, "20"),
         EvaluationRow("base", "caps", None, JobState.PENDING),
     ]
     after = update_status(page, [], present)
-    assert "| rank8 | caps | 1 | - | 15_1 | - | ask Ada; tunebook: no longer a job of this experiment |" in after
-    assert "| rank8 | caps | 2 | completed | 15_2 | - | - |" in after
+    assert "| rank8 | caps | 1 | - | 15_1 | - | ask Ada; tunebook: there is no such job now |" in after
+    assert rows[1] in after
+    assert "| rank8 | caps | 3 | - | - | - | tunebook: there is no such job now |" in after
+    assert rows[3] in after
     again = [*present, EvaluationRow("rank8", "caps", 1, JobState.RUNNING, "21")]
     assert "| rank8 | caps | 1 | running | 21 | - | ask Ada |" in update_status(after, [], again)

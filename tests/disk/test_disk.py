@@ -77,7 +77,7 @@ def test_the_manifest_comes_back_and_a_damaged_one_says_what_to_do(tmp_path: Pat
         account="lab", partition="gpu", constraint="gpu80", qos="long", mail_user="a@b.c", mail_type="ALL"
     )
     jobs = (JOB, replace(JOB, name="a", resources=asked), replace(JOB, name="b", resources=placed))
-    manifest = Manifest({"rank8/finetune.yaml": ("ab",)}, jobs)
+    manifest = Manifest({"rank8/finetune.yaml": ("ab",)}, jobs, plan="cd")
     write_manifest(tmp_path, manifest)
     assert read_manifest(tmp_path) == manifest
     (tmp_path / MANIFEST).write_text('{"generated": ')

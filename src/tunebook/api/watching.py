@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tunebook.api.location import find_experiment
+from tunebook.core.paths import PLAN_FILE
 from tunebook.disk.archive_record import read_archive_record, refuse_archive
 from tunebook.disk.ledger import Ledger, read_ledger
-from tunebook.disk.manifest import read_manifest, refuse_lost
+from tunebook.disk.manifest import Manifest, plan_digest, read_manifest, refuse_lost
 from tunebook.errors import PlanError, Problem, TunebookError
 from tunebook.run.overview import job_reports
 from tunebook.run.report import StatusReport
@@ -30,7 +31,8 @@ def status(directory: Path) -> StatusReport:
         PlanError: nothing was scaffolded here.
     """
     experiment = find_experiment(directory)
-    jobs = read_manifest(experiment).jobs
+    manifest = read_manifest(experiment)
+    jobs = manifest.jobs
     if not jobs:
         refuse_lost(experiment)
         raise PlanError([Problem("nothing was scaffolded here", hint="run `tunebook scaffold` first")])
@@ -39,11 +41,20 @@ def status(directory: Path) -> StatusReport:
         from tunebook.api.archived_jobs import archived_job_reports
 
         return StatusReport(tuple(archived_job_reports(experiment, jobs, archive)))
-    warnings: list[str] = []
+    warnings = list(_plan_warnings(experiment, manifest))
     ledger = read_ledger(experiment)
     executors = list(_executors(_open_jobs(ledger), warnings.append))
     reports = job_reports(jobs, experiment=experiment, executors=executors, warn=warnings.append, ledger=ledger)
     return StatusReport(reports, tuple(warnings))
+
+
+def _plan_warnings(experiment: Path, manifest: Manifest) -> Iterator[str]:
+    """A warning if the states are those of jobs that the plan may ask for in another form now."""
+    if manifest.plan and manifest.plan != plan_digest(experiment):
+        yield (
+            f"{PLAN_FILE} has changed since all of it was scaffolded: the states are those of the jobs as they were "
+            "written; `tunebook scaffold` writes them for the plan of today"
+        )
 
 
 def _executors(names: Iterable[str], warn: Callable[[str], None]) -> Iterator[Executor]:

@@ -12,7 +12,8 @@ from types import MappingProxyType
 
 from tunebook.core.jobs import Job, job_from_json, job_to_json
 from tunebook.core.json_text import UNFIT, parse_json
-from tunebook.core.paths import LEDGER, MANIFEST
+from tunebook.core.paths import LEDGER, MANIFEST, PLAN_FILE
+from tunebook.core.plan.status import without_status
 from tunebook.disk.atomic import write_text
 from tunebook.disk.inside import place_inside
 from tunebook.disk.originals import original_of
@@ -26,6 +27,7 @@ __all__ = [
     "digest",
     "is_edited",
     "manifest_text",
+    "plan_digest",
     "read_manifest",
     "refuse_lost",
     "rescued_manifest",
@@ -43,10 +45,13 @@ class Manifest:
         generated: relative path to the SHA-256 of its text as generated; two digests during a write, so that after an
             interrupted one neither text counts as edited.
         jobs: the jobs whose scripts exist.
+        plan: digest of the plan, without its status tables, for which all of this was generated; empty if parts of it
+            are those of an earlier plan.
     """
 
     generated: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     jobs: tuple[Job, ...] = ()
+    plan: str = ""
 
 
 def read_manifest(experiment: Path) -> Manifest:
@@ -63,7 +68,7 @@ def read_manifest(experiment: Path) -> Manifest:
         document = _SCHEMA.upgraded(parse_json(text))
         generated = {str(path): tuple(map(str, digests)) for path, digests in document["generated"].items()}
         jobs = tuple(_placed(job_from_json(job), experiment) for job in document["jobs"])
-        return Manifest(MappingProxyType(generated), jobs)
+        return Manifest(MappingProxyType(generated), jobs, str(document["plan"]))
     except UNFIT as error:
         hint = "`tunebook scaffold` keeps a copy and makes it again from the files that are as the plan asks for"
         message = f"the manifest cannot be read: it {_damage(text, error)}"
@@ -130,6 +135,11 @@ def digest(text: str) -> str:
     return sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
+def plan_digest(experiment: Path) -> str:
+    """The digest of the plan without its status tables, which `tunebook run` rewrites."""
+    return digest(without_status(read_text(experiment / PLAN_FILE) or "").strip())
+
+
 def is_edited(text: str | None, generated: Collection[str]) -> bool:
     """Whether a file's text differs from those that were generated for it; ``None`` is a missing file.
 
@@ -167,6 +177,7 @@ def manifest_text(experiment: Path, manifest: Manifest) -> str:
     """The text of the file; paths inside the experiment are relative in it."""
     document = {
         "version": _SCHEMA.version,
+        "plan": manifest.plan,
         "generated": {path: list(digests) for path, digests in sorted(manifest.generated.items())},
         "jobs": [job_to_json(_portable(job, experiment)) for job in manifest.jobs],
     }

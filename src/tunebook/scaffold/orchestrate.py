@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from tunebook.core.jobs import Job, Stage
 from tunebook.core.paths import SCAFFOLD_LOG, evaluation_script
 from tunebook.disk.log import Log
-from tunebook.disk.manifest import Manifest, is_edited, read_manifest, rescued_manifest, write_manifest
+from tunebook.disk.manifest import Manifest, is_edited, plan_digest, read_manifest, rescued_manifest, write_manifest
 from tunebook.disk.read import read_text
 from tunebook.errors import Problem, TunebookError, UsageError, os_problem
 from tunebook.scaffold.blueprint import Blueprint, Part, build_blueprint
@@ -52,6 +52,11 @@ class Options:
     dry_run: bool = False
     on_failure: Callable[[PartReport], bool] = field(default=lambda _: False)
     on_part: Callable[[str, int, int], None] = field(default=lambda *_: None)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything that the plan asks for is done."""
+        return self.stages == frozenset(Stage) and self.tool is None and not self.runs
 
 
 @dataclass(frozen=True)
@@ -256,7 +261,9 @@ def _record(session: _Session, blueprint: Blueprint, reports: Sequence[PartRepor
     planned = _planned_jobs(blueprint, before, undone)
     jobs = [job for job in planned if job.script in found or _is_file(f"{experiment}/{job.script}")]
     jobs.sort(key=lambda job: job.stage is Stage.EVALUATION)
-    write_manifest(experiment, Manifest(generated, tuple(jobs)))
+    is_whole = session.options.is_whole and not undone
+    plan = plan_digest(experiment) if is_whole else manifest.plan
+    write_manifest(experiment, Manifest(generated, tuple(jobs), plan))
     session.verified.save({part.tool.short: part.runs for part in blueprint.parts})
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tunebook.core.plan import Run
-from tunebook.disk.manifest import Manifest, read_manifest, write_manifest
+from tunebook.disk.manifest import read_manifest, write_manifest
 from tunebook.disk.read import read_text
 from tunebook.errors import ExitCode, PlanError, Problem, TunebookError, UsageError
 from tunebook.scaffold.reconcile import Action, Step, digests_after, reconcile, split_differences
@@ -121,7 +121,7 @@ def rederive(context: Context, tool: Tool, run: Run, *, edited: str | None, dry_
             experiment=context.experiment, directory=directory, steps=steps, warnings=unit.warnings, dry_run=True
         )
     write_steps(context.experiment, steps, unit.directories)
-    write_manifest(context.experiment, Manifest(generated, manifest.jobs))
+    write_manifest(context.experiment, replace(manifest, generated=generated))
     problems = tool.verify(context, run, unit, lambda name: read(name) or "")
     warnings, errors = split_differences(problems, steps)
     return Derived(

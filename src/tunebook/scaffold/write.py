@@ -6,12 +6,12 @@ import contextlib
 import glob
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from tunebook.disk.atomic import write_text
 from tunebook.disk.inside import link_out, place_inside
-from tunebook.disk.manifest import Manifest, is_edited, read_manifest, write_manifest
+from tunebook.disk.manifest import is_edited, read_manifest, write_manifest
 from tunebook.disk.originals import original_of
 from tunebook.errors import LinkError, Problem
 from tunebook.scaffold.reconcile import Action, Step
@@ -107,7 +107,7 @@ def _announce(experiment: Path, steps: Sequence[Step]) -> None:
     for step in steps:
         if step.planned is not None:
             generated[step.path] = (*generated.get(step.path, ()), step.planned.digest)
-    write_manifest(experiment, Manifest(generated, manifest.jobs))
+    write_manifest(experiment, replace(manifest, generated=generated))
 
 
 @dataclass(frozen=True)

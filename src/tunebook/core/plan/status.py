@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tunebook.core.jobs import JobState
@@ -35,7 +35,7 @@ _OURS = re.compile(
     r"|(TIMEOUT|OUT_OF_GPU_MEMORY|OUT_OF_MEMORY|DIVERGED|CANCELLED|NODE_FAIL|PREEMPTED|BOOT_FAIL|DEADLINE)( by \d+)?"
 )
 _GOING = frozenset(state.value for state in JobState if state.is_going)
-_LET_GO = "tunebook: no longer a job of this experiment"
+_LET_GO = "tunebook: there is no such job now"
 _BOM = "\ufeff"
 _STATUS_LEVEL = 2
 
@@ -264,13 +264,14 @@ class _TableUpdate:
     def apply(self, rows: Sequence[_Cells]) -> None:
         wanted = {tuple(_as_read(row[name]) for name in self.kind.key): row for row in rows}
         missing = dict(wanted)
+        runs = {_as_read(row["Run Name"]) for row in rows}
         for row in self.table.rows:
             key = self._key(row)
             if key in wanted:
                 self._rewrite(row, wanted[key])
                 missing.pop(key, None)
             else:
-                self._let_go(row)
+                self._let_go(row, runs)
         if missing:
             self._append(list(missing.values()))
 
@@ -297,12 +298,12 @@ class _TableUpdate:
         if changes:
             self.plan.lines[index] = line.with_cells(changes)
 
-    def _let_go(self, row: Row) -> None:
-        """Corrects the row of a job that was submitted and is gone from the experiment: nobody follows its state."""
-        submitted = "Job ID" in self.columns and _cell_text(row.cells[self.columns["Job ID"]])
-        if submitted and _cell_text(row.cells[self.columns["Status"]]).lower() in _GOING:
-            values = {name: _cell_text(row.cells[place]) for name, place in self.columns.items()}
-            self._rewrite(row, {**values, "Status": "", "Notes": _LET_GO})
+    def _let_go(self, row: Row, runs: Collection[str]) -> None:
+        """Corrects the row of a job that is gone: it was submitted, or other jobs of its run are here."""
+        texts = {name: _cell_text(row.cells[place]) for name, place in self.columns.items()}
+        is_ours = bool(texts.get("Job ID")) or texts["Run Name"] in runs
+        if is_ours and texts["Status"].lower() in _GOING:
+            self._rewrite(row, {**texts, "Status": "", "Notes": _LET_GO})
 
     def _append(self, rows: Sequence[_Cells]) -> None:
         """Adds rows after the last one; in columns that a person added they get ``-``."""
