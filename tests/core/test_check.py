@@ -34,6 +34,7 @@ RULES = [
     ("column that cannot vary", [("Batch Size | Type", "Recipe | Type")], 30, "cannot differ between runs", "Configuration"),
     ("unknown tool", [("**Model Preparation:** torchtune", "**Model Preparation:** torchtun")], 13, "unknown preparation tool `torchtun`", "did you mean `torchtune`?"),
     ("unknown evaluation tool", [("**Evaluation:** inspect-ai", "**Evaluation:** helm")], 18, "unknown evaluation tool `helm`", "supported: inspect-ai"),
+    ("tool of a package that is not installed", [("**Model Preparation:** torchtune", "**Model Preparation:** toytrainer")], 13, "unknown preparation tool `toytrainer`", "once that is installed beside tunebook"),
     ("duplicate run", [(ROW, ROW + "\n" + ROW), ("Runs:** 9", "Runs:** 10")], 33, "appears twice, first on line 32", "rename"),
     ("run name with a slash", [(ROW, _row(name="a/b"))], 32, "cannot be one path component", "letters"),
     ("run name with a blank", [(ROW, _row(name="a b"))], 32, "cannot be one path component", "letters"),
@@ -115,6 +116,13 @@ def test_runs_that_would_share_a_directory_are_both_named(edited: Edit) -> None:
     assert "Llama-3.2-1B-Instruct_rank8_lr1e-5" in found.message
     assert "again" in found.message
     assert "Seed" in found.hint
+
+
+def test_runs_that_a_parameter_of_a_missing_tool_makes_different_are_not_called_equal(edited: Edit) -> None:
+    second = ("Runs:** 9", "Runs:** 10"), (ROW, ROW + "\n" + _row(name="again"))
+    messages = [problem.message for problem in problems_of(edited(*second, ("torchtune", "toytrainer")))]
+    assert "unknown preparation tool `toytrainer`" in messages
+    assert not any("same training" in message or "share the directory" in message for message in messages)
 
 
 def test_one_number_written_twice_is_one_directory(edited: Edit) -> None:

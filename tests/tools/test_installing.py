@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ WHERE = "(PATH is a checkout or a wheel of tunebook)"
 
 @pytest.fixture
 def origin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Lets tunebook have another origin, in a plain environment; returns the file that says which."""
+    """Lets tunebook and plug-ins have another origin, in a plain environment; returns the file that says which."""
 
     class Distribution:
         @staticmethod
@@ -29,7 +30,12 @@ def origin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
             path = tmp_path / "direct_url.json"
             return path.read_text() if path.exists() else None
 
-    monkeypatch.setattr(installing, "distribution", lambda _: Distribution)
+    def distribution(name: str) -> type[Distribution]:
+        if name == "pyarrow":  # which is not installed
+            raise PackageNotFoundError(name)
+        return Distribution
+
+    monkeypatch.setattr(installing, "distribution", distribution)
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     return tmp_path / "direct_url.json"
 
@@ -53,6 +59,15 @@ def test_a_repository_is_named_with_its_commit(origin: Path) -> None:
     vcs = {"vcs": "git", "commit_id": "abc"}
     origin.write_text(json.dumps({"url": "https://example.org/tunebook", "vcs_info": vcs}))
     assert install_into("tunebook[trl]") == "pip install 'tunebook[trl] @ git+https://example.org/tunebook@abc'"
+
+
+def test_a_plug_in_that_no_index_has_is_named_by_its_directory(origin: Path, tmp_path: Path) -> None:
+    plugin = tmp_path / "my plugin"
+    origin.write_text(json.dumps({"url": plugin.as_uri(), "dir_info": {"editable": True}}))
+    assert install_into("my-plugin") == "pip install my-plugin"
+    plugin.mkdir()
+    assert shlex.split(install_into("my-plugin[extra]")) == ["pip", "install", f"{plugin}[extra]"]
+    assert install_anywhere("my-plugin") == "pip install 'my-plugin'"  # files go to other machines
 
 
 @pytest.mark.parametrize("text", [None, "", "no JSON", "[]", '{"url": 1}'])

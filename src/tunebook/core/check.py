@@ -24,9 +24,10 @@ def check_plan(plan: Plan, *, preparation_tools: Sequence[str], evaluation_tools
     problems = [*_tools(plan, preparation_tools, evaluation_tools)]
     for rule in _RULES:
         problems += rule(plan)
-    # A value that could not be read may be the one that makes two directories different.
-    if not plan.unreadable:
-        problems += directory_problems(plan)
+    # A value that cannot be read, or a parameter of a tool that is not installed, may make two runs different.
+    is_whole = not plan.unreadable and plan.tools.preparation.lower() in preparation_tools
+    if is_whole:
+        problems += [*_repeated_runs(plan), *directory_problems(plan)]
     return tuple(sorted(problems, key=lambda problem: problem.line or 0))
 
 
@@ -116,7 +117,7 @@ def _unheeded_epochs(plan: Plan) -> Iterator[Problem]:
 
 
 def _tool_hint(name: str, known: Sequence[str]) -> str:
-    hint = "supported: " + ", ".join(known)
+    hint = f"supported: {', '.join(known)}; a tool of another package once that is installed beside tunebook"
     near = suggestion(name, known)
     return f"{near} {hint}" if near.startswith("did you mean") else hint
 
@@ -213,8 +214,6 @@ def _repeated_runs(plan: Plan) -> Iterator[Problem]:
     """Runs that repeat the training of an earlier run in another directory."""
     directories = run_directories(plan)
     seen: dict[tuple[object, ...], Run] = {}
-    if plan.unreadable:
-        return
     for run in plan.fine_tuned:
         model = plan.model_of(run) or Model("", run.model, run.line)
         settings = {**run_settings(plan, run)}
@@ -332,7 +331,6 @@ _RULES: tuple[Callable[[Plan], Iterator[Problem]], ...] = (
     _factors,
     _listed,
     _prompts_in_rows,
-    _repeated_runs,
     _misspelt_models,
     _models_of_runs,
     _model_names,

@@ -43,7 +43,8 @@ def install_into(*requirements: str) -> str:
 
 def install_anywhere(requirement: str) -> str:
     """The command in words that name no path: for texts that are written to files, which other machines read."""
-    return _explained(f"pip install '{_package(requirement, '')}'")
+    named = _package(requirement, "") if _is_own(requirement) else requirement
+    return _explained(f"pip install '{named}'")
 
 
 def own_source() -> str:
@@ -51,7 +52,12 @@ def own_source() -> str:
 
     Empty if its installer did not record it, or if the path no longer exists.
     """
-    origin = _origin()
+    return _source(_NAME)
+
+
+def _source(name: str) -> str:
+    """Where a distribution was installed from, as :func:`own_source`; empty for one from a package index."""
+    origin = _origin(name)
     url = urlsplit(str(origin.get("url", "")))
     if url.scheme == "file":
         path = unquote(url.path)
@@ -62,10 +68,10 @@ def own_source() -> str:
     return ""
 
 
-def _origin() -> dict[str, Any]:
+def _origin(name: str) -> dict[str, Any]:
     """The record that installers leave (PEP 610); empty without one."""
     try:
-        document = json.loads(distribution(_NAME).read_text("direct_url.json") or "{}")
+        document = json.loads(distribution(name).read_text("direct_url.json") or "{}")
     except (PackageNotFoundError, OSError, ValueError):
         return {}
     return document if isinstance(document, dict) else {}
@@ -76,12 +82,15 @@ def _is_own(requirement: str) -> bool:
 
 
 def _package(requirement: str, source: str) -> str:
-    """The argument of an installer: tunebook itself comes from its source."""
-    if not _is_own(requirement):
-        return requirement
-    if "+" in source.partition("://")[0]:
-        return f"{requirement} @ {source}"
-    return (source or _UNKNOWN) + requirement.removeprefix(_NAME)
+    """The argument of an installer: the place that a package came from, such as a plug-in's directory, or its name."""
+    name = requirement.partition("[")[0]
+    is_own = name == _NAME
+    place = source if is_own else _source(name)
+    if "+" in place.partition("://")[0]:
+        return f"{requirement} @ {place}"
+    if not place and not is_own:
+        return requirement  # from a package index
+    return (place or _UNKNOWN) + requirement.removeprefix(name)
 
 
 def _packages(requirements: Sequence[str], source: str) -> str:
@@ -89,7 +98,7 @@ def _packages(requirements: Sequence[str], source: str) -> str:
 
 
 def _is_editable() -> bool:
-    details = _origin().get("dir_info")
+    details = _origin(_NAME).get("dir_info")
     return isinstance(details, dict) and bool(details.get("editable")) and own_source() != ""
 
 
