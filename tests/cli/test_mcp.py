@@ -302,21 +302,27 @@ def test_completed_work_is_repeated_only_if_the_person_agreed(tiny: Path) -> Non
     assert status["data"]["counts"].get("running") is None
 
 
-def test_stdout_carries_the_protocol_only_and_a_signal_ends_the_server_with_its_code(experiment: Path) -> None:
+def called(directory: Path, tool: str) -> subprocess.Popen[bytes]:
+    """A server that was greeted and asked for a tool, without a client that watches over its pipes."""
     server = subprocess.Popen(
-        [TUNEBOOK, "mcp"], cwd=experiment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [TUNEBOOK, "mcp"], cwd=directory, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     assert server.stdin is not None
-    assert server.stdout is not None
     hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
     requests: list[dict[str, Any]] = [
         {"id": 1, "method": "initialize", "params": hello},
         {"method": "notifications/initialized"},
-        {"id": 2, "method": "tools/call", "params": {"name": "scaffold", "arguments": {}}},
+        {"id": 2, "method": "tools/call", "params": {"name": tool, "arguments": {}}},
     ]
     for request in requests:
         server.stdin.write(json.dumps({"jsonrpc": "2.0"} | request).encode() + b"\n")
         server.stdin.flush()
+    return server
+
+
+def test_stdout_carries_the_protocol_only_and_a_signal_ends_the_server_with_its_code(experiment: Path) -> None:
+    server = called(experiment, "scaffold")
+    assert server.stdout is not None
     answers = [json.loads(server.stdout.readline()) for _ in range(2)]
     assert [answer["id"] for answer in answers] == [1, 2]
     assert answers[1]["result"]["structuredContent"]["ok"] is True
@@ -324,6 +330,20 @@ def test_stdout_carries_the_protocol_only_and_a_signal_ends_the_server_with_its_
     rest, errors = server.communicate(timeout=60)
     assert (rest, server.returncode) == (b"", 143)
     assert errors.decode().splitlines() == ["tunebook mcp: interrupted"]
+
+
+def test_a_client_that_has_gone_is_no_bug_and_its_jobs_on_this_machine_end(slow: Path) -> None:
+    server = called(slow, "run")
+    assert server.stdin is not None
+    assert server.stdout is not None
+    assert server.stderr is not None
+    while '"running"' not in tunebook(slow, "status", "--json").stdout:
+        time.sleep(0.2)
+    server.stdout.close()
+    server.stdin.close()
+    assert (server.stderr.read(), server.wait()) == (b"", 0)
+    assert '"running"' not in tunebook(slow, "status", "--json").stdout
+    assert not list((slow / ".tunebook").glob("bug-*"))
 
 
 def test_without_the_package_the_command_says_how_to_install_it(tmp_path: Path) -> None:

@@ -31,16 +31,19 @@ _SIGNALLED = 128
 
 
 def serve() -> None:
-    """Serves until the client closes standard input, or a signal arrives."""
+    """Serves until the client closes standard input, reads no answers any more, or a signal arrives."""
     jobs = JobTools()
 
     @asynccontextmanager
     async def life(_: MCPServer[None]) -> AsyncIterator[None]:
         async with anyio.create_task_group() as group:
             group.start_soon(_end_on_signals, jobs)
-            yield
-            await _end_runs(jobs)
-            group.cancel_scope.cancel()
+            try:
+                yield
+            finally:  # also if the server was stopped by an answer that nobody reads any more
+                with anyio.CancelScope(shield=True):
+                    await _end_runs(jobs)
+                group.cancel_scope.cancel()
 
     server = MCPServer(
         "tunebook",
@@ -51,7 +54,15 @@ def serve() -> None:
         lifespan=life,
     )
     _add_tools(server, jobs)
-    server.run("stdio")
+    try:
+        server.run("stdio")
+    except* BrokenPipeError:
+        _forget_output()
+
+
+def _forget_output() -> None:
+    """Lets nothing more be written to a client that has gone, also not what is still buffered."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _add_tools(server: MCPServer[None], jobs: JobTools) -> None:
