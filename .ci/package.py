@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -70,12 +71,21 @@ def _missing_files(wheel: Path, sdist: Path) -> Iterator[str]:
             yield f"{path} is not in the wheel"
     for path in {*tracked, *_NEEDED_IN_SDIST} - in_sdist:
         yield f"{path} is not in the sdist"
+    if _links_in_metadata(wheel):
+        yield "the wheel's description has links that lead nowhere on a package index"
     if not any(path.endswith("/licenses/LICENSE") for path in in_wheel):
         yield "the licence is not in the wheel"
     unexpected = {path.split("/")[0] for path in in_wheel if ".dist-info/" not in path} - {"tunebook"}
     unexpected |= {path.split("/")[0] for path in in_sdist} & set(_NOT_IN_SDIST)
     for name in sorted(unexpected):
         yield f"{name} should be in no archive"
+
+
+def _links_in_metadata(wheel: Path) -> list[str]:
+    """The relative links of the description, which an index shows without the files beside it."""
+    with zipfile.ZipFile(wheel) as archive:
+        name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        return re.findall(r"\]\((?!https?:|#)[^)]*\)", archive.read(name).decode())
 
 
 def _environment(folder: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,17 @@ def test_the_changelog_has_the_form_of_keep_a_changelog() -> None:
     assert versions[0] == "[Unreleased]"
     assert all(re.fullmatch(r"\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d", version) for version in versions[1:])
     assert set(re.findall(r"^### (.*)$", text, re.MULTILINE)) <= CHANGES
+
+
+def test_the_readme_of_a_package_has_no_link_that_leads_nowhere() -> None:
+    """An index shows it without the files beside it."""
+    hook = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["metadata"]["hooks"]
+    text = (ROOT / "README.md").read_text()
+    assert re.findall(r"\]\((?!https?:)", text)
+    for change in hook["fancy-pypi-readme"]["substitutions"]:
+        text = re.sub(change["pattern"], change["replacement"], text)
+    assert re.findall(r"\]\((?!https?:)|!\[", text) == []
+    assert "Tutorial**: run the demo, the plan" in text
 
 
 def test_files_that_contributing_names_exist() -> None:

@@ -52,3 +52,8 @@ def test_a_refusal_in_tunebooks_own_words_keeps_them() -> None:
     problem = os_problem(OSError(errno.EINVAL, "it is not a regular file", "/a"))
     assert str(problem) == "/a: it is not a regular file (rename or remove it, and put a file there)"
     assert in_words(OSError(errno.ENOENT, os.strerror(errno.ENOENT), "/a")) == "/a: No such file or directory"
+
+
+def test_a_problem_that_several_runs_share_is_shown_once() -> None:
+    same = Problem("the model cannot be read", "plan.md", 3)
+    assert len(PlanError([same, same, Problem("another")]).problems) == 2

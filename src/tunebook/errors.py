@@ -110,9 +110,8 @@ class TunebookError(Exception):
     ) -> None:
         if isinstance(message, str):
             message = [Problem(message, file, line, hint)]
-        self.problems: tuple[Problem, ...] = tuple(
-            problem if problem.page else replace(problem, code=self.code) for problem in message
-        )
+        coded = (problem if problem.page else replace(problem, code=self.code) for problem in message)
+        self.problems: tuple[Problem, ...] = tuple(dict.fromkeys(coded))  # runs may share one
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 

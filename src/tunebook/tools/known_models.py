@@ -176,4 +176,5 @@ def unknown_model(name: str) -> PlanError:
     near = get_close_matches(name.rsplit("/", 1)[-1].lower(), names, n=3, cutoff=0.5)
     if near:
         message += "; similar names: " + ", ".join(names[item] for item in near)
-    return PlanError(message, hint="give a directory whose config.json can be read here, or a known name")
+    hint = "correct the model's path: a directory with a config.json that can be read here; or use a known name"
+    return PlanError(message, hint=hint)
