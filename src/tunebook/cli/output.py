@@ -19,6 +19,7 @@ from tunebook.errors import ExitCode, Problem, TunebookError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 __all__ = [
     "SCHEMA",
@@ -33,15 +34,16 @@ __all__ = [
     "print_json",
     "print_problems",
     "print_steps",
+    "print_table",
     "problem_data",
     "screenful",
     "steps_data",
 ]
 
 SCHEMA = 1
-_PLAIN_WIDTH = 160  # of tables in files and pipes
+_TWO_WORDS = frozenset({"site init", "task new", "skills install", "skills list"})
+_UNLIMITED = 100_000  # columns of a file or a pipe: each row of a table is one line there
 _LINES_OF_A_PROBLEM = 2
-_OF_TWO_WORDS = frozenset({"site init", "skills install", "skills list", "task new"})
 _PLAIN_HEIGHT = 40  # lines that count as a screenful there
 
 
@@ -54,7 +56,7 @@ def console(*, stderr: bool = False) -> Console:
 
     stream = sys.stderr if stderr else sys.stdout
     shown = stream.isatty()
-    width = None if shown else _PLAIN_WIDTH
+    width = None if shown else _UNLIMITED
     return SafeConsole(
         plain_marks=not is_unicode(stream),
         stderr=stderr,
@@ -225,6 +227,23 @@ def print_steps(steps: Sequence[api.Step], *, with_diff: bool, every: bool = Tru
             out.print(step.diff(), markup=False, end="", soft_wrap=True)
 
 
+def print_table(rows: Iterable[Sequence[str | Text]], titles: Sequence[str], *, labelled: bool = False) -> None:
+    """Prints rows in columns; a narrow terminal shows each row's cells below its first one.
+
+    Args:
+        labelled: whether these have the titles before them there.
+    """
+    from rich.text import Text
+
+    from tunebook.cli.wrapped import in_columns
+
+    out = console()
+    cells = [[cell if isinstance(cell, Text) else Text(visible_text(cell)) for cell in row] for row in rows]
+    width = out.width if out.is_terminal else None
+    for line in in_columns(cells, titles=titles, width=width, labelled=labelled):
+        out.print(line)
+
+
 def steps_data(steps: Iterable[api.Step], *, with_diff: bool = False) -> list[dict[str, str]]:
     """The files for ``--json``."""
     rows = []
@@ -254,4 +273,4 @@ def command_of(arguments: Sequence[str]) -> str:
     """The verb that the arguments call, as its document names it."""
     words = [argument for argument in arguments if not argument.startswith("-")]
     both = " ".join(words[:2])
-    return both if both in _OF_TWO_WORDS else " ".join(words[:1])
+    return both if both in _TWO_WORDS else " ".join(words[:1])

@@ -17,6 +17,7 @@ from tunebook.cli.ending import left_behind
 from tunebook.cli.jobs import counts_data, jobs_data, watching
 from tunebook.cli.options import All, Directory, Json, OneStage, RunNames, located, takes_options
 from tunebook.cli.output import console, most_lines, print_json, print_problems
+from tunebook.cli.waiting import waiting
 from tunebook.core.jobs import JobState, Stage
 from tunebook.core.shortened import counted, named
 from tunebook.errors import ConflictError, ExitCode, Problem
@@ -114,7 +115,8 @@ def _run(command: str, arguments: _Arguments, options: api.RunOptions) -> None:
 
 
 def _preview(command: str, experiment: Path, arguments: _Arguments, options: api.RunOptions) -> None:
-    preview = api.preview(experiment, options)
+    with waiting("reading the experiment", quiet=arguments.as_json):
+        preview = api.preview(experiment, options)
     if arguments.as_json:
         print_json(command, ExitCode.DONE, {"dry_run": True} | preview_data(preview))
     else:
@@ -151,9 +153,18 @@ def _submit(command: str, experiment: Path, arguments: _Arguments, options: api.
         console(stderr=True).print("\n" + words, markup=False)
 
     warnings = _Warnings(quiet=as_json, every=arguments.every)
-    with watching(quiet=as_json, every=arguments.every) as watch:
-        on_event = warnings.before(watch.show)
-        report = api.run(experiment, options, on_event=on_event, on_choice=show_choice, approve=approve, on_leave=leave)
+    with (
+        watching(quiet=as_json, every=arguments.every) as watch,
+        waiting("reading the experiment", quiet=as_json) as wait,
+    ):
+        report = api.run(
+            experiment,
+            options,
+            on_event=wait.until(warnings.before(watch.show)),
+            on_choice=wait.before(show_choice),
+            approve=wait.until(approve),
+            on_leave=leave,
+        )
     if not answers[0]:
         console().print("nothing was submitted", markup=False)
         raise typer.Exit(ExitCode.UNFINISHED)

@@ -18,7 +18,7 @@ __all__ = ["register"]
 Place = Annotated[
     Path,
     typer.Option(
-        "--dir", metavar="DIR", show_default=False, help="The project's directory. [default: the current one]"
+        "--dir", metavar="PATH", help="The project's directory. [default: the current one]", show_default=False
     ),
 ]
 

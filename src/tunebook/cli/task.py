@@ -37,9 +37,9 @@ def new(
     ] = None,
     *,
     scorer: Annotated[
-        Scorer | None, typer.Option(help=f"How answers are scored: {_SCORERS}. (default: what fits the answers)")
+        Scorer | None, typer.Option(help=f"How answers are scored: {_SCORERS}. [default: what fits the answers]")
     ] = None,
-    dataset: Annotated[Path | None, typer.Option(metavar="PATH", help="The data set. (default: the plan's)")] = None,
+    dataset: Annotated[Path | None, typer.Option(metavar="PATH", help="The data set. [default: the plan's]")] = None,
     group: Annotated[
         list[str] | None,
         typer.Option(metavar="COLUMN", help="A column of the data by which results are compared. Repeatable."),
@@ -49,7 +49,7 @@ def new(
         typer.Option(
             metavar="A,B,…",
             help="The choices; for risk two options, the outcome last. A JSON list if one has a comma. "
-            "(default: the answers in the data)",
+            "[default: the answers in the data]",
         ),
     ] = None,
     grader: Annotated[
