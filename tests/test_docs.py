@@ -21,6 +21,24 @@ def test_the_reference_agrees_with_the_code(name: str) -> None:
     assert (DOCS / name).read_text() == REFERENCE[name]()
 
 
+def test_the_command_line_shows_which_arguments_may_be_left_out() -> None:
+    text = cli_reference()
+    assert "`tunebook spot-check RUN [EXPERIMENT_DIR] [OPTIONS]`" in text
+    assert "`tunebook task new NAME [DIRECTORY] [OPTIONS]`" in text
+    assert "`tunebook analyze [EXPERIMENT_DIR]... [OPTIONS]`" in text
+
+
+def test_the_command_line_shows_opposites_and_defaults() -> None:
+    text = cli_reference()
+    assert "- `--array / --no-array`: " in text
+    assert "- `--figure-ppi N`: Pixels per inch of PNG files. (default: 200)\n" in text
+
+
+def test_a_failure_has_one_row() -> None:
+    rows = re.findall(r"^\| `([A-Z_]+)` \|", REFERENCE["failures.md"](), re.MULTILINE)
+    assert len(rows) == len(set(rows))
+
+
 def test_every_file_of_the_state_is_explained() -> None:
     assert state_names() == set(STATE)
 

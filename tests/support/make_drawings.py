@@ -90,7 +90,7 @@ def _drawing(width: int, height: int, title: str, *parts: _Box | _Arrow) -> str:
 def architecture() -> str:
     """From the plan to the report: values are computed first, the world is touched last."""
     return _drawing(
-        880,
+        900,
         430,
         "From the plan to the report: values first, then files and jobs",
         _Box(100, 60, "the plan\nexperiment_summary.md", _FILE, 190),
@@ -110,7 +110,7 @@ def architecture() -> str:
         _Arrow(((410, 105), (500, 105)), "pure"),
         _Arrow(((660, 90), (685, 90), (685, 60), (715, 60))),
         _Arrow(((660, 120), (685, 120), (685, 170), (715, 170))),
-        _Arrow(((865, 60), (874, 60), (874, 275), (865, 275))),
+        _Arrow(((865, 60), (888, 60), (888, 290), (865, 290))),
         _Arrow(((715, 185), (580, 185), (580, 262)), "jobs"),
         _Arrow(((715, 290), (665, 290))),
         _Arrow(((495, 290), (420, 290))),

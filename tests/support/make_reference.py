@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from enum import Enum
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -31,7 +33,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "reference"
 _PLAN = """\
 # The plan: `experiment_summary.md`
 
-Markdown, as UTF-8. Everything in the sections that decide what runs (from `## Tools` to `## Compute Estimates` in this
+The plan is a Markdown file in UTF-8 that describes the whole experiment. Everything in the sections that decide what runs (from `## Tools` to `## Compute Estimates` in this
 table) is read, or is an error with its line. `tunebook run` writes the two tables of `## Status`, and nothing else in the file.
 
 | section | what is read |
@@ -101,8 +103,15 @@ tasks, names with several meanings, two equal sides, runs that are not evaluated
 |---|---|---|---|---|---|---|
 """
 
+_ANY_NUMBER = -1
+_CLI = """\
+# The command line
+
+Every verb of tunebook with its arguments and options; `tunebook VERB --help` prints the same in your terminal. An argument in brackets may be left
+out, and one with dots may be repeated.
+"""
 _SIGNALS = """
-A command line that is wrong is such a document too, with exit code 2. Each of its `errors` and `warnings` has `message`, `file`, `line`, `hint`,
+So is the answer to a wrong command line, with exit code 2. Each of the document's `errors` and `warnings` has `message`, `file`, `line`, `hint`,
 `code` and `page`: see [errors](errors.md). Times are those of this machine and name their offset.
 
 Without a directory, a verb works in the experiment that the current directory is in: its own directory, one of its runs, or anything below.
@@ -210,23 +219,55 @@ def cli_reference() -> str:
     group: Any = typer.main.get_command(app)
     codes = ", ".join(f"{int(code)} {code.name.lower().replace('_', ' ')}" for code in ExitCode)
     codes = codes.replace("130 ", "130, 143 or 129 ")  # by the signal
-    parts = [
-        "# The command line\n",
-        f"Exit codes: {codes}. With `--json` a verb prints one document on stdout and nothing else.\n",
-        _SIGNALS,
-    ]
-    for name, command in commands(group):
-        arguments = [item for item in command.params if item.param_type_name == "argument"]
-        usage = " ".join([f"tunebook {name}", *(f"[{item.metavar}]" for item in arguments)])
-        options = [item for item in command.params if item.param_type_name == "option" and item.name != "help"]
-        lines = [f"- `{', '.join(item.opts)}{_value(item)}`: {item.help}\n" for item in options]
-        help_text, example = (command.help or "").strip(), _example(command)
-        parts.append(f"\n## `{usage}`\n\n{help_text}\n\n{example}{''.join(lines)}")
-    return "".join(parts)
+    codes_and_json = f"\nExit codes: {codes}. With `--json` a verb prints one document on stdout and nothing else.\n"
+    return "".join([_CLI, codes_and_json, _SIGNALS, *(_verb(name, command) for name, command in commands(group))])
 
 
-def _value(option: Any) -> str:
-    return "" if option.is_flag else f" {option.metavar}"
+def _verb(name: str, command: Any) -> str:
+    """One verb: its help, its usage, its examples, its arguments and options."""
+    arguments = [item for item in command.params if item.param_type_name == "argument"]
+    options = [item for item in command.params if item.param_type_name == "option" and item.name != "help"]
+    usage = " ".join([f"tunebook {name}", *map(_usage, arguments), *(["[OPTIONS]"] if options else [])])
+    lines = [f"- `{item.metavar}`: {_one_form(item.help)}\n" for item in arguments]
+    lines += [f"- `{_spelling(item)}`: {_help(item)}\n" for item in options]
+    text = (command.help or "").strip()
+    return f"\n## `tunebook {name}`\n\n{text}\n\n`{usage}`\n\n{_example(command)}{''.join(lines)}"
+
+
+def _usage(argument: Any) -> str:
+    """An argument as usage lines show it: in brackets if it may be left out, with dots if it may be repeated."""
+    name = argument.metavar if argument.required else f"[{argument.metavar}]"
+    return f"{name}..." if argument.nargs == _ANY_NUMBER else name
+
+
+def _spelling(option: Any) -> str:
+    """An option with its value, or with its opposite."""
+    names = ", ".join(option.opts)
+    if option.is_flag:
+        return " / ".join([names, *option.secondary_opts])
+    return f"{names} {option.metavar}"
+
+
+def _help(option: Any) -> str:
+    """An option's help, which does not repeat the option's value, and its default."""
+    text = _one_form(option.help)
+    value, _, rest = text.partition(": ")
+    if value == option.metavar:
+        text = rest[0].upper() + rest[1:]
+    if option.is_flag or "(default: " in text or option.default in (None, "", (), []):
+        return text
+    return f"{text} (default: {_default_value(option.default)})"
+
+
+def _one_form(text: str) -> str:
+    """A help whose default is in parentheses, as most are."""
+    return re.sub(r"\[(default: [^\]]*)\]", r"(\1)", text)
+
+
+def _default_value(default: object) -> str:
+    if isinstance(default, Enum):
+        return str(default.value)
+    return f"{default:g}" if isinstance(default, float) else str(default)
 
 
 def _example(command: Any) -> str:

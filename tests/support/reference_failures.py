@@ -48,6 +48,7 @@ The operating system's errors have the file, the reason and the next step:
 
 def failures_reference() -> str:
     """The page."""
-    jobs = "".join(f"| `{rule.kind}` | {rule.advice} |\n" for rule in failures._RULES)
+    advice = {rule.kind: rule.advice for rule in failures._RULES}  # a kind may be recognized by several rules
+    jobs = "".join(f"| `{kind}` | {text} |\n" for kind, text in advice.items())
     causes = {cause: hint for _, (cause, hint) in sorted(errors._CAUSES.items()) if hint}
     return f"{_HEAD}{jobs}{_MORE_JOBS}{_SYSTEM}" + "".join(f"| {cause} | {hint} |\n" for cause, hint in causes.items())

@@ -75,6 +75,16 @@ def test_a_word_of_the_glossary_is_linked_once_on_a_page(pages: dict[Path, Page]
     assert len(linked) > 0.8 * len(headings), f"only {len(linked)} of {len(headings)} words are linked anywhere"
 
 
+def test_every_page_has_a_description_of_its_own(pages: dict[Path, Page]) -> None:
+    found = {}
+    for path in pages:
+        described = re.search(r'<meta name="description" content="([^"]*)">', path.read_text(encoding="utf-8"))
+        assert described is not None, path
+        found[path] = described[1]
+    assert len(set(found.values())) == len(found)
+    assert all(len(text) > len("Nothing.") for text in found.values())
+
+
 @pytest.mark.parametrize("name", DRAWINGS)
 def test_a_drawing_is_what_its_script_draws(name: str) -> None:
     """After a change: python -m support.make_drawings."""

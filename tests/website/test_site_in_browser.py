@@ -93,14 +93,38 @@ def test_every_kind_of_page_is_accessible(site: Path, opened: Any, scheme: str) 
     assert not found, "\n".join(found)
 
 
-def test_the_search_finds_pages_without_a_server(site: Path, opened: Any) -> None:
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        ("out of memory", "how-to/resume-and-retry.html"),
+        ("wheelhouse", "how-to/install.html"),
+        ("learning rate", "glossary.html"),
+        ("preregistration", "how-to/hypotheses.html"),
+        ("overfitting", "how-to/validation.html"),
+        ("hyperparameter", "glossary.html"),
+        ("gated", "how-to/data-and-models.html"),
+        ("preempted", "how-to/slurm.html"),
+    ],
+)
+def test_the_search_finds_the_page_for_words_of_a_user(site: Path, opened: Any, words: str, place: str) -> None:
+    """Without a server, and among the first three pages."""
     page = opened(_DESKTOP)
     page.goto((site / "index.html").as_uri())
     page.locator("input.md-search__input").click()
-    page.locator("input.md-search__input").press_sequentially("preempted", delay=20)
-    first = page.locator(".md-search-result__item a").first
-    first.wait_for()
-    assert "slurm.html" in str(page.locator(".md-search-result__list").inner_html())
+    page.locator("input.md-search__input").press_sequentially(words, delay=20)
+    found = page.locator(".md-search-result__item > a:has(article.md-search-result__article:not(:empty))")
+    found.first.wait_for()
+    results = page.locator(".md-search-result__item > a:first-child")
+    first = [str(results.nth(number).get_attribute("href")) for number in range(min(3, results.count()))]
+    assert any(place in link for link in first), first
+
+
+def test_a_drawing_on_a_phone_scrolls_and_is_not_shrunk(site: Path, opened: Any) -> None:
+    page = opened(_PHONE)
+    page.goto((site / "explanation" / "architecture.html").as_uri())
+    drawing = page.locator("article img").first
+    assert drawing.evaluate("drawing => drawing.clientWidth > 1.5 * drawing.parentElement.clientWidth")
+    assert drawing.evaluate("drawing => getComputedStyle(drawing.parentElement).overflowX") == "auto"
 
 
 def test_the_colours_can_be_switched(site: Path, opened: Any) -> None:

@@ -1,4 +1,4 @@
-"""Makes the navigation from the folders, and takes up documents that are outside of ``docs/``.
+"""Makes the navigation from the folders, describes the pages, and takes up documents that are outside of ``docs/``.
 
 Links between documents are written as they work in the repository. Those that leave ``docs/`` are changed here: to the
 page of a document that is taken up; a link to another file of the repository becomes plain text.
@@ -9,7 +9,8 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from html import escape, unescape
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -18,6 +19,10 @@ from mkdocs.structure.pages import Page
 
 _LINK = re.compile(r"(?<!!)\[([^\]\n]*(?:\n[^\]\n]*)?)\]\(([^)\s#:]+)(#[^)\s]*)?\)")
 _DIALOG = 'data-md-component="search" role="dialog"'
+_PARAGRAPH = re.compile(r"<p>(?=\w|<code>|<strong>|<a )(.*?)</p>", re.DOTALL)
+_OPTION = re.compile(r"<code>(-[\w-]+)</code>")
+_FOUND_LAST = 0.3
+_SHORT = 150  # letters of a description
 _FENCE = re.compile(r"^(```.*?^```)", re.MULTILINE | re.DOTALL)
 
 
@@ -75,6 +80,8 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
     """Changes links that leave ``docs/``. Pages outside of the sections have no neighbours to list."""
     if "/" not in page.file.src_uri:
         page.meta.setdefault("hide", ["navigation"])
+    if any(PurePosixPath(page.file.src_uri).match(pattern) for pattern in config.extra["found_last"]):
+        page.meta.setdefault("search", {"boost": _FOUND_LAST})
     root, taken_up = _root(config), _taken_up(config)
     documents = {uri: document for document, uri in taken_up.items()}
     here = documents.get(page.file.src_uri, f"docs/{page.file.src_uri}")
@@ -90,6 +97,25 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
 
     parts = _FENCE.split(markdown)
     return "".join(part if part.startswith("```") else _LINK.sub(changed, part) for part in parts)
+
+
+def on_page_content(html: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Describes the page by its first sentences, and keeps a line from ending within an option (``--json``)."""
+    del config, files
+    if paragraph := _PARAGRAPH.search(html):
+        page.meta.setdefault("description", escape(_beginning(paragraph[1])))
+    return _OPTION.sub(r'<code class="option">\1</code>', html)
+
+
+def _beginning(html: str) -> str:
+    """The first sentence of a paragraph as plain text, and those behind it as long as they are short together."""
+    text = " ".join(unescape(re.sub(r"<[^>]+>", "", html)).split())
+    first, *others = re.split(r"(?<=[.?!:]) ", text)
+    for sentence in others:
+        if len(first) + len(sentence) > _SHORT:
+            break
+        first = f"{first} {sentence}"
+    return first
 
 
 def on_post_page(output: str, *, page: Page, config: MkDocsConfig) -> str:
