@@ -11,7 +11,7 @@ from typing import NoReturn
 from tunebook import api
 from tunebook.core.shortened import counted
 
-__all__ = ["end_interrupted", "left_behind"]
+__all__ = ["demo_left_behind", "end_interrupted", "left_behind"]
 
 
 def end_interrupted() -> NoReturn:
@@ -38,3 +38,9 @@ def left_behind(jobs: int, experiment: Path, *, survive: bool) -> str:
     return (
         f"Ending {of_jobs}; Ctrl-C again kills {it} at once.\n  tunebook run {where}      runs {it} again, and the rest"
     )
+
+
+def demo_left_behind(jobs: int) -> str:
+    """Returns what happens to the jobs of a demo that is interrupted, and how to continue."""
+    ending = f"Ending {counted(jobs, 'job')}; Ctrl-C again kills {'it' if jobs == 1 else 'them'} at once.\n"
+    return f"{ending if jobs else ''}  The same command again continues where this one stopped."
