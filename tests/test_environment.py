@@ -1,4 +1,4 @@
-"""`make demo` on a fresh machine: what is missing is said, and an attempt that failed is no obstacle to the next one."""
+"""`make demo` on a fresh machine: what is missing is named, and a failed attempt does not stop the next one."""
 
 from __future__ import annotations
 

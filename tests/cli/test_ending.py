@@ -6,13 +6,17 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from tunebook import api
 from tunebook.cli.ending import left_behind
+from tunebook.cli.main import app
 from tunebook.cli.run import _Warnings
 
 HERE = Path("/my sweep")
@@ -45,6 +49,17 @@ def test_what_happens_to_the_jobs_and_how_to_resume(jobs: int, *, survive: bool,
     text = left_behind(jobs, HERE, survive=survive)
     assert all(words in text for words in expected)
     assert "{" not in text
+
+
+def test_an_interrupted_demo_says_how_to_continue(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def interrupted(*_: Any, on_leave: Callable[[int], None], **__: Any) -> None:
+        on_leave(1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(api, "demo", interrupted)
+    result = CliRunner().invoke(app, ["demo", "--dir", str(tmp_path / "demo")])
+    assert "Ending 1 job; Ctrl-C again kills it at once." in result.output
+    assert "The same command again continues" in result.output
 
 
 def test_a_warning_of_a_run_is_printed_when_it_arises_and_once(capsys: pytest.CaptureFixture[str]) -> None:

@@ -106,6 +106,7 @@ def demo(
     *,
     progress: Callable[[str], None] = lambda _: None,
     on_event: Callable[[Snapshot], None] | None = None,
+    on_leave: Callable[[int], None] = lambda _: None,
     clock: Callable[[], datetime] = now,
 ) -> DemoReport:
     """Makes a small experiment and takes it from plan to report; resumes one that was interrupted.
@@ -113,6 +114,7 @@ def demo(
     Args:
         progress: called with a sentence about each step.
         on_event: called with the state of all jobs while they run.
+        on_leave: called when a person interrupts the jobs, with the number of those that are ended.
 
     Raises:
         UsageError: a tool is unknown.
@@ -134,7 +136,8 @@ def demo(
     trainings, *evaluated = (len(part.scripts) for part in report.parts)
     evaluations = sum(evaluated)
     progress(f"scaffolded {trainings} trainings and {evaluations} evaluations: {len(report.steps)} files")
-    result = run(directory, RunOptions(executor="local", slots=1, retry_failed=True), on_event=on_event)
+    options_of_run = RunOptions(executor="local", slots=1, retry_failed=True)
+    result = run(directory, options_of_run, on_event=on_event, on_leave=on_leave)
     progress("analyzing: scores with intervals, paired tests against the base model")
     return DemoReport(directory, _rows(directory, result), result, analyze(directory, clock=clock))
 

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from tunebook import api
 from tunebook.cli.analyze import show_findings
+from tunebook.cli.ending import demo_left_behind
 from tunebook.cli.jobs import jobs_data, watching
 from tunebook.cli.options import Json
 from tunebook.cli.output import console, print_json, print_table
@@ -50,7 +51,12 @@ def register(app: typer.Typer) -> None:
 
         options = api.DemoOptions(ranks=ranks, model=model, tools=_names(tools))
         with watching(quiet=as_json) as watch:
-            report = api.demo(directory, options, progress=report_step, on_event=watch.show)
+
+            def leave(jobs: int) -> None:
+                watch.leave()
+                console(stderr=True).print(f"\n{demo_left_behind(jobs)}", markup=False)
+
+            report = api.demo(directory, options, progress=report_step, on_event=watch.show, on_leave=leave)
         if as_json:
             rows = [vars(row) for row in report.rows]
             data = {"experiment": str(report.experiment), "comparison": rows, "jobs": jobs_data(report.result.jobs)}

@@ -14,7 +14,7 @@ from tunebook.cli.output import command_of, print_json
 from tunebook.core.shortened import counted
 from tunebook.errors import Problem
 
-__all__ = ["end_interrupted", "left_behind"]
+__all__ = ["demo_left_behind", "end_interrupted", "left_behind"]
 
 _AGAIN = "call the same command again: it continues"
 
@@ -48,3 +48,9 @@ def left_behind(jobs: int, experiment: Path, *, survive: bool) -> str:
     return (
         f"Ending {of_jobs}; Ctrl-C again kills {it} at once.\n  tunebook run {where}      runs {it} again, and the rest"
     )
+
+
+def demo_left_behind(jobs: int) -> str:
+    """Returns what happens to the jobs of a demo that is interrupted, and how to continue."""
+    ending = f"Ending {counted(jobs, 'job')}; Ctrl-C again kills {'it' if jobs == 1 else 'them'} at once.\n"
+    return f"{ending if jobs else ''}  The same command again continues where this one stopped."
