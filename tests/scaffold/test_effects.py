@@ -50,7 +50,7 @@ def test_settings_that_the_plan_leaves_to_the_tool_are_resolved(experiment: Path
     assert in_effect(experiment, FIRST, "lora_alpha")[0] == "16"
     targets = in_effect(experiment, FIRST, "lora_target_modules")
     assert targets == ("q_proj, v_proj, output_proj, mlp", "default")
-    assert in_effect(experiment, FIRST, "recipe") == ("lora_finetune_single_device", "follows from LoRA and 1 GPU(s)")
+    assert in_effect(experiment, FIRST, "recipe") == ("lora_finetune_single_device", "follows from LoRA and 1 GPU")
     steps = (
         "60",
         "240 examples, batches of 4 × 1 on 1 device(s), 1 epoch(s); the last step of an epoch may be smaller",

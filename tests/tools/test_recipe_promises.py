@@ -55,6 +55,14 @@ def test_a_distributed_recipe_is_a_warning_at_its_line(experiment: Path, edit: E
     assert not report.errors
 
 
+@pytest.mark.parametrize("tool", ["torchtune", "trl"])
+def test_several_gpus_in_the_plan_mean_the_distributed_recipe(experiment: Path, edit: Edit, tool: str) -> None:
+    recipe = "- **Recipe:** `lora_finetune_single_device`\n"
+    several = ("- **GPUs:** 1", "- **GPUs:** 2\n- **Save:** adapter")
+    edit((recipe, ""), several, ("- **Model Preparation:** torchtune", f"- **Model Preparation:** {tool}"))
+    assert api.check(experiment).errors == ()
+
+
 def test_several_gpus_of_the_site_mean_the_distributed_recipe(experiment: Path, edit: Edit) -> None:
     edit(("- **GPUs:** 1\n", ""))
     site = experiment / "claude.local.md"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from tunebook.core.notes import UNCHECKED
 from tunebook.core.parameters import suggestion
+from tunebook.core.shortened import counted
 from tunebook.core.site import Site
 from tunebook.core.units import megabytes, spoken_duration
 from tunebook.errors import SlurmError
@@ -43,7 +44,7 @@ def slurm_complaints(
     if used:
         complaints += [*_constraint(site, used), *_gpus(site, cluster, used)]
         complaints += [*_sizes(site, used), *_time(site, used)]
-    notes = [f"cluster {cluster.name} answers, with {len(cluster.partitions)} partition(s)"]
+    notes = [f"cluster {cluster.name} answers, with {counted(len(cluster.partitions), 'partition')}"]
     if cluster.accounts is None:
         notes.append(f"{UNCHECKED}the account, since accounting does not answer here")
     if not any(complaint.is_error for complaint in complaints):

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from tunebook.core.jobs import Stage
 from tunebook.core.parameters import Value
+from tunebook.core.shortened import counted
 from tunebook.core.site import Site, line_of
 from tunebook.tools.base import PROMPTS, Effect
 from tunebook.tools.finetuning.setup import Setup
@@ -26,6 +27,13 @@ def precision_effects(setup: Setup) -> Iterator[Effect]:
     if setup.values["precision"] is None:
         where = "on a GPU" if setup.gpus else "without a GPU"
         yield Effect("precision", "Precision", setup.precision, f"default {where}", _GROUP)
+
+
+def recipe_effect(setup: Setup) -> Effect:
+    """The recipe that the other settings mean."""
+    adapters = "all weights" if setup.lora_rank is None else "LoRA"
+    devices = counted(setup.gpus, "GPU")
+    return Effect("recipe", "Recipe", setup.recipe, f"follows from {adapters} and {devices}", _GROUP)
 
 
 def saving_effects(setup: Setup, *, adapters: str, merged: str, source: str) -> Iterator[Effect]:

@@ -53,7 +53,7 @@ def _step_problems(
         return
     facts = datasets.get(path)
     examples = facts.splits.get("train") if facts else None
-    settings = run_settings(plan, run)
+    settings = _settings_of(plan, run)
     for rule in (*steps.broken(settings, examples), *steps.unresolved_warmup(settings, examples)):
         yield run_problem(plan, run, rule)
 
@@ -61,9 +61,19 @@ def _step_problems(
 def _broken_by_run(plan: Plan, run: Run, *, rules: Rules, examples: int | None) -> Iterator[Problem]:
     if effective(plan, run, "dataset") is not None:
         examples = None  # of a data set of its own
-    for rule in rules(run_settings(plan, run), examples):
+    for rule in rules(_settings_of(plan, run), examples):
         if rule.key not in plan.unreadable:
             yield run_problem(plan, run, rule)
+
+
+def _settings_of(plan: Plan, run: Run) -> Settings:
+    """A run's settings. Where the plan names no recipe, its number of GPUs decides between one device and several."""
+    settings = run_settings(plan, run)
+    recipe, gpus = settings["recipe"], settings["gpus"]
+    is_given = plan.setting(run, "recipe") is not None
+    if is_given or not isinstance(gpus, int) or gpus <= 1 or recipe not in STOCK_RECIPES:
+        return settings
+    return {**settings, "recipe": str(recipe).replace("single_device", "distributed")}
 
 
 def run_problem(plan: Plan, run: Run, rule: BrokenRule) -> Problem:

@@ -10,6 +10,7 @@ from tunebook.core.parameters import Value
 from tunebook.core.plan import Run
 from tunebook.errors import Problem
 from tunebook.tools.base import Context, Effect, FileKind, Findings, Package, PlannedFile, Unit
+from tunebook.tools.finetuning.in_effect import recipe_effect
 from tunebook.tools.finetuning.recipes import STOCK_RECIPES
 from tunebook.tools.finetuning.rows import configured_values
 from tunebook.tools.finetuning.rules import BrokenRule
@@ -130,11 +131,9 @@ class TorchtuneTool(FinetuningTool[TorchtuneSetup, TorchtuneModel]):
     def own_effects(self, training: Trained) -> Sequence[Effect]:
         """The recipe."""
         setup = training.setup
-        source = "a recipe of your own"
         if not setup.custom_recipe:
-            adapters = "all weights" if setup.lora_rank is None else "LoRA"
-            source = f"follows from {adapters} and {setup.gpus} GPU(s)"
-        return (Effect("recipe", "Recipe", setup.recipe, source, Stage.PREPARATION.value),)
+            return (recipe_effect(setup),)
+        return (Effect("recipe", "Recipe", setup.recipe, "a recipe of your own", Stage.PREPARATION.value),)
 
     def precisions_saved(self, setup: TorchtuneSetup) -> tuple[str, str]:
         """Fp32 with tunebook's recipe, otherwise the precision of the base."""

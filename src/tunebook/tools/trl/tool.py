@@ -13,6 +13,7 @@ from tunebook.errors import PlanError, Problem
 from tunebook.tools.base import Context, Effect, FileKind, Findings, Package, PlannedFile, Unit
 from tunebook.tools.finetuning.disk_space import adapter_weights as weights_by_config
 from tunebook.tools.finetuning.disk_space import checkpoint_size
+from tunebook.tools.finetuning.in_effect import recipe_effect
 from tunebook.tools.finetuning.rules import BrokenRule
 from tunebook.tools.finetuning.saving import form_of_checkpoints, reason_of_evaluation
 from tunebook.tools.finetuning.setup import SETUP, Setup
@@ -111,13 +112,16 @@ class TrlTool(FinetuningTool[Setup, TrlModel]):
         }
 
     def own_effects(self, training: Trained) -> Sequence[Effect]:
-        """The names of the adapted modules, and the precision in which they are trained."""
+        """The recipe, the names of the adapted modules, and the precision in which they are trained."""
         setup, model = training.setup, training.model
         targets = setup.values["lora_target_modules"]
         if setup.lora_rank is None or not isinstance(targets, tuple):
-            return ()
+            return (recipe_effect(setup),)
         names = ", ".join(module_names(model, targets))
-        effects = [Effect("modules", "Adapted Modules", names, f"names of the family {model.family}", _GROUP)]
+        effects = [
+            recipe_effect(setup),
+            Effect("modules", "Adapted Modules", names, f"names of the family {model.family}", _GROUP),
+        ]
         kind = setup.values["quantization"]
         if kind is not None:
             value = f"base weights in {kind}, computed in {setup.precision}; evaluated in {setup.precision}"
