@@ -61,6 +61,7 @@ def test_what_is_the_same_for_all_runs_is_one_line_each(tmp_path: Path) -> None:
         "Commit": f"abc {both}",
     }
     assert not [item for item in analysis.deviations if item.kind == "versions"]
+    assert "torch (trainings) 2.13.0" in analysis.provenance["Versions"]
 
 
 def test_other_versions_of_a_package_in_compared_runs_are_a_warning_and_a_table(tmp_path: Path) -> None:
@@ -72,6 +73,7 @@ def test_other_versions_of_a_package_in_compared_runs_are_a_warning_and_a_table(
     assert "Differences between runs" in text
     assert "| torch | trainings | 2.9.1 | rank16 |" in " ".join(text.split()).replace(" |", " |")
     assert analysis.provenance["torch"] == "2.13.0 (evaluations)"
+    assert "(trainings)" not in analysis.provenance["Versions"]
 
 
 def test_another_commit_is_in_the_table_and_no_warning(tmp_path: Path) -> None:

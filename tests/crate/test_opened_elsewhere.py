@@ -81,6 +81,17 @@ def test_an_archive_whose_results_somebody_changed_is_analyzed_with_a_warning(
     assert "cannot be known" in warning.message
 
 
+def test_what_an_archive_lacks_is_to_be_finished_in_the_experiment_itself(
+    moved: tuple[Path, Path], tmp_path: Path
+) -> None:
+    crate = Path(shutil.copytree(moved[1], tmp_path / "crate"))
+    shutil.rmtree(crate / "rank16" / "eval" / "logs")
+    analysis = api.analyze(crate, api.AnalyzeOptions(write=False)).analysis
+    (missing,) = (gap for gap in analysis.gaps if gap.planned)
+    assert "no score" in missing.what
+    assert "finish it in the experiment itself" in missing.hint
+
+
 def test_status_shows_the_states_at_the_time_of_the_export(moved: tuple[Path, Path]) -> None:
     done = tunebook(moved[1], "status", "--json")
     assert done.returncode == 0

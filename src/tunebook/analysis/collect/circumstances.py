@@ -11,7 +11,7 @@ from itertools import chain
 
 from tunebook import __version__
 from tunebook.analysis.collect.differences import deviations_of, gaps_of
-from tunebook.analysis.collect.environments import environment_facts
+from tunebook.analysis.collect.environments import environment_facts, training_versions
 from tunebook.analysis.collect.recorded_jobs import RecordedJob, recorded_jobs
 from tunebook.analysis.collect.source import Collected, Source
 from tunebook.analysis.records import Deviation, Gap
@@ -20,11 +20,13 @@ from tunebook.artifacts.times import timestamp_s
 from tunebook.core.markdown import parse_markdown, title_key
 from tunebook.core.paths import PLAN_FILE
 from tunebook.core.plan.status import without_status
+from tunebook.disk.archive_record import read_archive_record
 from tunebook.tools.results import LogViewer
 
 __all__ = ["Circumstances", "Member", "circumstances_of", "together"]
 
 _ANALYZING_PACKAGES = ("scipy", "statsmodels", "scikit-learn", "pandas")
+_IN_ARCHIVE = "nothing runs in an archive: finish it in the experiment itself, and export that again"
 
 
 @dataclass(frozen=True)
@@ -84,12 +86,20 @@ def circumstances_of(member: Member) -> Circumstances:
         question=source.plan.question,
         created=created,
         type=overview.get("type", ""),
-        gaps=gaps_of(found),
+        gaps=_gaps(source, found),
         deviations=deviations_of(source, found),
         recorded=recorded,
         provenance=_provenance(source, found, recorded, plan_text=plan_text, created=created),
         viewer=_viewer(source),
     )
+
+
+def _gaps(source: Source, found: Collected) -> tuple[Gap, ...]:
+    """What is missing; in an archive, no command of tunebook supplies it."""
+    gaps = gaps_of(found)
+    if read_archive_record(source.experiment) is None:
+        return gaps
+    return tuple(replace(gap, hint=_IN_ARCHIVE) if gap.planned and gap.hint else gap for gap in gaps)
 
 
 def together(
@@ -191,7 +201,7 @@ def _provenance(
     }
     facts |= _models(source, found)
     facts |= {
-        "Versions": ", ".join(_versions(found, [reader.package for reader in source.evaluation_results.values()])),
+        "Versions": ", ".join(_versions(source, found, recorded)),
         "Commits": ", ".join(sorted(commits)),
         "Hosts": ", ".join(sorted(filter(None, hosts))),
     }
@@ -205,15 +215,18 @@ def _models(source: Source, found: Collected) -> dict[str, str]:
     return {f"Model {run.model}": paths.get(run.model, "") for run in found.runs}
 
 
-def _versions(found: Collected, log_readers: Sequence[str]) -> Iterator[str]:
-    """The packages that wrote the logs, and those that analyze them, with their versions."""
+def _versions(source: Source, found: Collected, recorded: Sequence[RecordedJob]) -> Iterator[str]:
+    """The packages that trained, those that wrote the logs, and those that analyze them, with their versions."""
     yield f"tunebook {__version__}"
+    trained = training_versions(recorded, (source.plan.tools.preparation.lower(), "torch"))
+    yield from (f"{package} (trainings) {number}" for package, number in trained.items())
     logged: dict[str, set[str]] = {}
     for header in found.headers.values():
         for package, number in header.packages.items():
-            logged.setdefault(package, set()).add(number)
+            logged.setdefault(package.replace("_", "-"), set()).add(number)
     for package, numbers in sorted(logged.items()):
         yield f"{package} (evaluations) {', '.join(sorted(numbers))}"
+    log_readers = (reader.package for reader in source.evaluation_results.values())
     for package in (*log_readers, *_ANALYZING_PACKAGES):
         with suppress(PackageNotFoundError):
             yield f"{package} (analysis) {version(package)}"

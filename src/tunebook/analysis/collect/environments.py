@@ -10,7 +10,7 @@ from tunebook.analysis.records import Deviation, EnvironmentDifference
 from tunebook.artifacts.provenance import JobProvenance
 from tunebook.core.jobs import Stage
 
-__all__ = ["environment_differences", "environment_facts", "version_warnings"]
+__all__ = ["environment_differences", "environment_facts", "training_versions", "version_warnings"]
 
 _JOBS = {Stage.PREPARATION: "trainings", Stage.EVALUATION: "evaluations"}
 _COMMIT = "Commit"
@@ -38,6 +38,13 @@ def environment_facts(jobs: Iterable[RecordedJob]) -> dict[str, str]:
         if parts:
             facts[name] = ", ".join(parts)
     return facts
+
+
+def training_versions(jobs: Iterable[RecordedJob], packages: Iterable[str]) -> dict[str, str]:
+    """The version of each package that all trainings had; packages that differed or were not recorded are left out."""
+    values = _values(_by_stage(jobs).get(Stage.PREPARATION, ()))
+    found = {package: list(values.get(package, ())) for package in packages}
+    return {package: known[0] for package, known in found.items() if len(known) == 1 and known[0] != _ABSENT}
 
 
 def version_warnings(differences: Iterable[EnvironmentDifference]) -> Iterator[Deviation]:
