@@ -370,7 +370,7 @@ def cut(value: Any, left_out: dict[str, int], name: str = "", *, most: int = LON
     The settings of one run stay whole: half of them would look like all.
     """
     if isinstance(value, Mapping):
-        items = list(value.items())
+        items: Sequence[Any] = list(value.items())
         if name == _SETTINGS:
             items = _first(items, most, left_out, name)
         return {key: cut(item, left_out, f"{name}.{key}".lstrip("."), most=most) for key, item in items}
