@@ -169,7 +169,7 @@ _PAGES = (
         "belong to something else.",
         (
             "Replace the link by a directory, or move the whole experiment and link to it.",
-            "The site settings may be a link. A plan that is a link is read, but `tunebook run` cannot keep its status tables.",
+            "The site settings may be a link. A plan that is a link is read, but `tunebook run` cannot update it.",
         ),
     ),
     ErrorPage(
