@@ -16,8 +16,8 @@ __all__ = ["STATE", "files_reference", "state_names"]
 _HEAD = """\
 # Files
 
-All files are text in UTF-8 unless this page says otherwise. tunebook writes only below the experiment's directory; checkpoints may be elsewhere,
-if the site settings name an output directory. Every file is replaced as a whole or appended to in whole lines, so that a killed
+All files are text in UTF-8 unless this page says otherwise. The commands that work on an experiment write only below its directory; checkpoints
+may be elsewhere, if the site settings name an output directory. Every file is replaced as a whole or appended to in whole lines, so that a killed
 command leaves no half-written file.
 
 ## Files that you write

@@ -21,7 +21,7 @@ _LINK = re.compile(r"(?<!!)\[([^\]\n]*(?:\n[^\]\n]*)?)\]\(([^)\s#:]+)(#[^)\s]*)?
 _DIALOG = 'data-md-component="search" role="dialog"'
 _PARAGRAPH = re.compile(r"<p>(?=\w|<code>|<strong>|<a )(.*?)</p>", re.DOTALL)
 _OPTION = re.compile(r"<code>(-[\w-]+)</code>")
-_FOUND_LAST = 0.3
+_FOUND_LAST = 0.1
 _SHORT = 150  # letters of a description
 _FENCE = re.compile(r"^(```.*?^```)", re.MULTILINE | re.DOTALL)
 

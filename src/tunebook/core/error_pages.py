@@ -171,7 +171,7 @@ _PAGES = (
         "belong to something else.",
         (
             "Replace the link by a directory, or move the whole experiment and link to it.",
-            "The plan and the site settings may be links.",
+            "The site settings may be a link. A plan that is a link is read, but `tunebook run` cannot update it.",
         ),
     ),
     ErrorPage(

@@ -10,16 +10,14 @@ from pathlib import Path
 from tunebook.core.paths import expanded
 from tunebook.core.plan.resources import splits_text
 from tunebook.core.site import Site
-from tunebook.tools.datasets import read_dataset_facts
+from tunebook.tools.datasets import is_split_file, read_dataset_facts
 from tunebook.tools.registry import installed_tools
-from tunebook.tools.runtime.data_files import split_name
 
 __all__ = ["Suggestions", "suggestions"]
 
 _MOST = 200
 _LARGEST_BYTES = 16 * 2**20
 _DATA_FILES = {".json", ".jsonl"}
-_SPLIT_FILES = {"train", "validation", "test"}
 _SKIPPED = {"node_modules", "site-packages", "artifacts", "__pycache__", "venv"}
 
 
@@ -79,7 +77,7 @@ def _data_paths(file: Path, here: Path) -> Iterator[Path]:
     """What a file may be a data set of: the directory with a file for each split, otherwise itself."""
     if file.suffix not in _DATA_FILES:
         return
-    if file.parent != here and split_name(file.stem) in _SPLIT_FILES:
+    if file.parent != here and is_split_file(file):
         yield file.parent
     yield file
 

@@ -13,10 +13,12 @@ from typing import Any
 
 from tunebook.errors import os_problem
 from tunebook.tools.hash_counts import HashCounts
-from tunebook.tools.runtime.data_files import DataReader, MissingReaderError, RawExample
+from tunebook.tools.runtime.data_files import DataReader, MissingReaderError, RawExample, split_name
 from tunebook.tools.runtime.data_formats import DATASET_TYPES, FormatReader, Record, answer_of, question_of
 
-__all__ = ["DatasetFacts", "SplitFacts", "read_dataset_facts"]
+__all__ = ["DatasetFacts", "SplitFacts", "is_split_file", "read_dataset_facts"]
+
+_SPLITS = {"train", "validation", "test"}
 
 _FIRST = 2000
 _LONGEST = 100
@@ -73,6 +75,11 @@ class DatasetFacts:
     def splits(self) -> Mapping[str, int]:
         """Split to its number of examples; empty if the data set could not be read."""
         return {name: part.examples for name, part in self.parts.items()}
+
+
+def is_split_file(path: Path) -> bool:
+    """Whether the file's name is that of a split: its directory may be the data set."""
+    return split_name(path.stem) in _SPLITS
 
 
 def read_dataset_facts(path: Path, dataset_type: str | None = None) -> DatasetFacts | None:

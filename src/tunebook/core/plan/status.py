@@ -27,7 +27,7 @@ from tunebook.core.plan.settings import evaluations
 from tunebook.core.plan.values import Plan
 from tunebook.errors import PlanError
 
-__all__ = ["EvaluationRow", "StatusSection", "TrainingRow", "pending_rows", "update_status", "without_status"]
+__all__ = ["EvaluationRow", "StatusSection", "TrainingRow", "pending_rows", "update_status"]
 
 # Notes that tunebook wrote, and may replace; all others are a person's.
 _OURS = re.compile(
@@ -41,13 +41,6 @@ _STATUS_LEVEL = 2
 
 _Key = tuple[str, ...]
 _Cells = Mapping[str, str]
-
-
-def without_status(plan_text: str) -> str:
-    """The plan without its status tables, which `tunebook run` rewrites."""
-    head, _, rest = plan_text.partition("\n## Status")
-    _, mark, tail = rest.partition("\n## ")
-    return head + mark + tail
 
 
 @dataclass(frozen=True)
