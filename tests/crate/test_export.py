@@ -272,6 +272,22 @@ def test_a_link_that_leads_out_is_refused_and_nothing_is_written(own: Path) -> N
     assert sorted(path.name for path in own.parent.iterdir()) == ["elsewhere", "sweep"]
 
 
+def test_links_that_lead_out_harm_nothing_unless_they_are_asked_for(own: Path) -> None:
+    (own.parent / "elsewhere").mkdir()
+    (own.parent / "elsewhere" / "interview.txt").write_text("private")
+    (own / "interviews").symlink_to(own.parent / "elsewhere")
+    (own / "notes.md").write_text("mine")
+    crate, report = exported(own, include=("notes.md",))
+    assert "notes.md" in files_in(crate)
+    assert "interviews/" in report.unknown
+    assert not [path for path in files_in(crate) if "interview" in path]
+    with pytest.raises(LinkError, match="leads out of the experiment"):
+        api.export(own, api.ExportOptions(to=own.parent / "other", include=("interviews",)))
+    (own / "README.md").symlink_to(own.parent / "elsewhere" / "interview.txt")
+    with pytest.raises(LinkError, match="leads out of the experiment"):
+        api.export(own, api.ExportOptions(to=own.parent / "other"))
+
+
 def test_nothing_is_overwritten_without_being_asked_and_no_strangers_directory_ever(own: Path) -> None:
     crate, _ = exported(own)
     with pytest.raises(ConflictError, match="exists"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 from tunebook.core.jobs import Job, JobState
 from tunebook.core.shortened import named
@@ -81,7 +82,7 @@ def _ends(record: ArchiveRecord) -> Mapping[str, ArchivedJob]:
 
 def slurm_use_of(job: ArchivedJob) -> SlurmUse | None:
     """What SLURM's accounting said of the job's use; ``None`` without it."""
-    known = {}
+    known: dict[str, Any] = {}
     for field in fields(SlurmUse):
         value = job.slurm.get(field.name)
         if isinstance(value, str) == (field.type == "str"):

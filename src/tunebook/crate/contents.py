@@ -96,12 +96,12 @@ def _of_experiment(experiment: ExportedExperiment) -> Iterator[CrateFile]:
     yield CrateFile(PLAN_FILE, f"{root}/{PLAN_FILE}", Kind.PLAN)
     if experiment.site is not None:
         yield CrateFile(SITE_FILE, str(experiment.site), Kind.SITE)
-    for path in plain_files(root, within=root):
+    for path in plain_files(root):
         name = os.path.basename(path)  # noqa: PTH119
-        if OWN_LOG.fullmatch(name):
-            yield CrateFile(name, path, Kind.LOG)
-        elif _FOR_READERS.fullmatch(name):
-            yield CrateFile(name, path, Kind.OTHER)
+        is_log = OWN_LOG.fullmatch(name)
+        if is_log or _FOR_READERS.fullmatch(name):
+            place_inside(path, root)
+            yield CrateFile(name, path, Kind.LOG if is_log else Kind.OTHER)
     for name in _RECORDS:
         if os.path.isfile(place_inside(f"{root}/{name}", root)):  # noqa: PTH113
             yield CrateFile(name, f"{root}/{name}", Kind.RECORD)
@@ -199,11 +199,12 @@ def _asked_for(experiment: ExportedExperiment, options: CrateOptions) -> Iterato
     if not options.include:
         return
     root, unused = experiment.root, set(options.include)
-    for path in files_below(root, within=root, checkpoints=True):
+    for path in files_below(root, within=root, checkpoints=True, all_known=False):
         name = path.removeprefix(f"{root}/")
         fitting = {pattern for pattern in options.include if _matches(name, pattern)}
         if fitting:
             unused -= fitting
+            place_inside(path, root)
             yield CrateFile(name, path, Kind.OTHER)
     for pattern in sorted(unused):
         hint = "name a file or a directory relative to the experiment's directory, or a glob: `notes/*.txt`"

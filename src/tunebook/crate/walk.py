@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from tunebook.disk.inside import place_inside
+from tunebook.errors import LinkError
 
 __all__ = ["WEIGHTS", "files_below", "is_checkpoint", "place_of", "plain_files"]
 
@@ -26,42 +27,50 @@ def place_of(root: str, path: str) -> str:
     return os.path.realpath(place) if ".." in place.split("/") else place
 
 
-def files_below(folder: str, *, within: str, checkpoints: bool, links: tuple[str, ...] = ()) -> Iterator[str]:
+def files_below(
+    folder: str, *, within: str, checkpoints: bool, all_known: bool = True, links: tuple[str, ...] = ()
+) -> Iterator[str]:
     """The absolute paths of regular files; links to directories are followed, each one once on the way to a file.
 
     Args:
         within: the directory that no link may lead out of.
         checkpoints: whether directories of checkpoints, and files with weights, are among them.
+        all_known: whether every file there is to be copied; otherwise a link that leads out is among the paths.
         links: where the links on the way to the folder lead.
 
     Raises:
-        LinkError: a symbolic link leads out of ``within``.
+        LinkError: a symbolic link leads out of ``within``, and all files are to be copied.
         OSError: a directory cannot be read.
     """
     for entry in _entries(folder):
         place, followed = entry.path, links
         if entry.is_symlink():
-            place = place_inside(entry.path, within)
+            try:
+                place = place_inside(entry.path, within)
+            except LinkError:
+                if all_known:
+                    raise
+                yield entry.path
+                continue
             if any(f"{known}/".startswith(f"{place}/") for known in (os.path.realpath(folder), *links)):
                 continue
             followed = (*links, place)
         if entry.is_dir():
             if checkpoints or not is_checkpoint(os.path.basename(place)):  # noqa: PTH119
-                yield from files_below(entry.path, within=within, checkpoints=checkpoints, links=followed)
+                yield from files_below(
+                    entry.path, within=within, checkpoints=checkpoints, all_known=all_known, links=followed
+                )
         elif entry.is_file() and (checkpoints or os.path.splitext(entry.name)[1] not in WEIGHTS):  # noqa: PTH122
             yield entry.path
 
 
-def plain_files(folder: str, *, within: str) -> Iterator[str]:
-    """The regular files directly in a directory; empty if it is missing.
+def plain_files(folder: str) -> Iterator[str]:
+    """The regular files directly in a directory, and links to such; empty if it is missing.
 
     Raises:
-        LinkError: a symbolic link leads out of ``within``.
         OSError: the directory cannot be read.
     """
     for entry in _entries(folder):
-        if entry.is_symlink():
-            place_inside(entry.path, within)
         if entry.is_file():
             yield entry.path
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tunebook.core.paths import PLAN_FILE
-from tunebook.core.plan_text import without_status
+from tunebook.core.text_of_plan import without_status
 from tunebook.disk.program import run_program
 from tunebook.disk.read import read_text
 from tunebook.errors import ToolError

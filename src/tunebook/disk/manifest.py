@@ -13,7 +13,7 @@ from types import MappingProxyType
 from tunebook.core.jobs import Job, job_from_json, job_to_json
 from tunebook.core.json_text import UNFIT, parse_json
 from tunebook.core.paths import LEDGER, MANIFEST, PLAN_FILE
-from tunebook.core.plan_text import without_status
+from tunebook.core.text_of_plan import without_status
 from tunebook.disk.atomic import write_text
 from tunebook.disk.inside import place_inside
 from tunebook.disk.originals import original_of

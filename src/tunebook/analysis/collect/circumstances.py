@@ -19,7 +19,7 @@ from tunebook.artifacts.text_files import read_readable
 from tunebook.artifacts.times import timestamp_s
 from tunebook.core.markdown import parse_markdown, title_key
 from tunebook.core.paths import PLAN_FILE
-from tunebook.core.plan_text import without_status
+from tunebook.core.text_of_plan import without_status
 from tunebook.disk.archive_record import read_archive_record
 from tunebook.tools.results import LogViewer
 
