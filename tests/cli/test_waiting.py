@@ -50,5 +50,3 @@ def test_files_get_nothing(capsys: pytest.CaptureFixture[str], monkeypatch: pyte
         line.before(print)("found")
     shown = capsys.readouterr()
     assert (shown.out, shown.err) == ("found\n", "")
-
-
