@@ -24,8 +24,8 @@ def run(experiment, options, *, on_event, on_choice, approve, on_leave):
     executor = SimpleNamespace(name="local", survives_monitor=False)
     on_choice(SimpleNamespace(executor=executor, reason="played"))
     on_event(api.Snapshot((running,), datetime.now(UTC), "", warnings))
-    print("READY" if WAITS else "", file=sys.stderr)
     try:
+        print("READY" if WAITS else "", file=sys.stderr)
         time.sleep(600 if WAITS else 0)
     except KeyboardInterrupt:
         on_leave(1)

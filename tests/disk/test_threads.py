@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
-
-import pytest
 
 from support.patience import HANG_S
 from tunebook.disk.program import Completed, run_program
@@ -20,11 +20,11 @@ def sleeps(begun: Path) -> Completed:
     return run_program(["bash", "-c", f"touch '{begun}'; sleep {LONGER_S}"], timeout_s=LONGER_S)
 
 
-def interrupted_after_start(begun: Path, *works: object) -> list[Future[Completed]]:
+def interrupted_after_start(begun: Path, *works: Callable[[], Completed]) -> list[Future[Completed]]:
     """Submits the work to one thread, and interrupts the main one as soon as its program runs."""
     futures: list[Future[Completed]] = []
-    with pytest.raises(KeyboardInterrupt), threads(1) as pool:
-        futures += [pool.submit(work) for work in works]  # type: ignore[arg-type]
+    with suppress(KeyboardInterrupt), threads(1) as pool:
+        futures += [pool.submit(work) for work in works]
         while not begun.exists():
             time.sleep(0.02)
         raise KeyboardInterrupt

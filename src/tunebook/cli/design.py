@@ -15,7 +15,7 @@ from tunebook.cli.complete import complete_evaluation_tool, complete_parameter, 
 from tunebook.cli.design_session import ask_answers, ask_directory, ask_write
 from tunebook.cli.design_show import design_data, show_design
 from tunebook.cli.options import All, Json, located, takes_options
-from tunebook.cli.output import console, print_json
+from tunebook.cli.output import console, print_json, print_next
 from tunebook.cli.scaffold import finish_scaffold
 from tunebook.cli.waiting import waiting
 from tunebook.core.paths import PLAN_FILE
@@ -245,4 +245,4 @@ def _end_session(report: api.DesignReport) -> None:
     if confirmed("Scaffold now?"):
         finish_scaffold("scaffold", api.scaffold(report.experiment), as_json=False)
     else:
-        out.print(f"  next: tunebook scaffold {shlex.quote(str(report.experiment))}", markup=False, emoji=False)
+        print_next(f"tunebook scaffold {shlex.quote(str(report.experiment))}")

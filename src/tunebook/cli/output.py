@@ -32,6 +32,8 @@ __all__ = [
     "notes_data",
     "print_explained",
     "print_json",
+    "print_markdown",
+    "print_next",
     "print_problems",
     "print_steps",
     "print_table",
@@ -225,6 +227,20 @@ def print_steps(steps: Sequence[api.Step], *, with_diff: bool, every: bool = Tru
         out.print(f"{step.action.value:>12}  {step.path}", markup=False)
         if with_diff:
             out.print(step.diff(), markup=False, end="", soft_wrap=True)
+
+
+def print_markdown(text: str) -> None:
+    """Prints a summary in Markdown; lines between fences can be pasted, and are left to the terminal."""
+    out = console()
+    is_code = False
+    for line in text.splitlines():
+        is_code ^= line.startswith("```")
+        out.print(line, markup=False, soft_wrap=True if is_code else None)
+
+
+def print_next(command: str) -> None:
+    """Prints the command that comes next, which can be pasted."""
+    console().print(f"  next: {command}", markup=False, emoji=False, soft_wrap=True)
 
 
 def print_table(rows: Iterable[Sequence[str | Text]], titles: Sequence[str], *, labelled: bool = False) -> None:

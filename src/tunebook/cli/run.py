@@ -16,7 +16,7 @@ from tunebook.cli.complete import complete_executor
 from tunebook.cli.ending import left_behind
 from tunebook.cli.jobs import counts_data, jobs_data, watching
 from tunebook.cli.options import All, Directory, Json, OneStage, RunNames, located, takes_options
-from tunebook.cli.output import console, most_lines, print_json, print_problems
+from tunebook.cli.output import console, most_lines, print_json, print_markdown, print_problems
 from tunebook.cli.waiting import waiting
 from tunebook.core.jobs import JobState, Stage
 from tunebook.core.shortened import counted, named
@@ -270,9 +270,7 @@ def _previewed(one: api.PreviewedJob) -> dict[str, Any]:
 
 def _show(report: api.RunReport, experiment: Path, *, every: bool) -> None:
     out = console()
-    out.print(
-        api.run_summary(report, experiment, most_rows=most_lines(every=every)), markup=False, end="", soft_wrap=True
-    )
+    print_markdown(api.run_summary(report, experiment, most_rows=most_lines(every=every)))
     if report.not_retried:
         jobs = counted(len(report.not_retried), "job")
         out.print(f"\n{jobs} failed earlier; `--retry-failed` runs failed jobs again", markup=False)

@@ -11,7 +11,7 @@ import typer
 from tunebook import api
 from tunebook.cli.complete import complete_parameter
 from tunebook.cli.options import Json
-from tunebook.cli.output import console, finish, print_steps, steps_data
+from tunebook.cli.output import console, finish, print_next, print_steps, steps_data
 from tunebook.cli.waiting import waiting
 from tunebook.errors import ExitCode
 
@@ -64,4 +64,4 @@ def _show(derived: api.Derived) -> None:
         out.print(f"  {hint}", markup=False, emoji=False)
     elif derived.exit_code is ExitCode.DONE and not derived.dry_run:
         command = f"tunebook run {experiment} --run {shlex.quote(derived.directory)}"
-        out.print(f"  next: {command}", markup=False, emoji=False)
+        print_next(command)

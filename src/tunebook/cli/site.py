@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from tunebook import api
-from tunebook.cli.asking import answered, on_terminal
+from tunebook.cli.asking import answered, fitted, on_terminal
 from tunebook.cli.complete import complete_site_setting
 from tunebook.cli.options import Json
 from tunebook.cli.output import console, finish, notes_data, print_json, print_table
@@ -138,10 +138,12 @@ def _ask(finding: api.Detected) -> str:
             questionary.Choice(f"{item.value or '(any)'} – {item.basis}", value=item.value)
             for item in finding.candidates
         ]
-        chosen = answered(questionary.select(finding.question, choices=[*choices, questionary.Choice(_OTHER, _OTHER)]))
+        chosen = answered(
+            questionary.select(fitted(finding.question), choices=[*choices, questionary.Choice(_OTHER, _OTHER)])
+        )
         if chosen != _OTHER:
             return str(chosen).strip()
-    return str(answered(questionary.text(finding.question, validate=_check(finding.key)))).strip()
+    return str(answered(questionary.text(fitted(finding.question), validate=_check(finding.key)))).strip()
 
 
 def _check(key: str) -> Callable[[str], bool | str]:
@@ -184,7 +186,7 @@ def _show_draft(draft: api.SiteDraft) -> None:
 
     out, aside = console(), console(stderr=True)
     if not draft.written:
-        out.print(draft.text, markup=False, end="")
+        out.print(draft.text, markup=False, soft_wrap=True, end="")
         if draft.before is not None:
             aside.print(f"{draft.path} exists: `--overwrite` replaces it", markup=False)
         return
