@@ -15,6 +15,7 @@ from support.scaffolding import replace
 from support.tiny_model import CHAT_TEMPLATE, build_tiny_model, write_tiny_experiment
 from tunebook.core.deep_checks import DeepResult
 from tunebook.tools.runtime import chat, evaluated_model, examples, inspect_job
+from tunebook.tools.runtime.whole_json import write_whole_json
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # inspect-ai and Transformers warn of the libraries that they use
 
@@ -81,12 +82,10 @@ def test_a_date_in_the_evaluation_only_is_an_error(
 
 
 def test_another_form_of_the_providers_questions_is_an_error(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = inspect_job._write
-
     def without_template(path: Path, document: dict[str, Any]) -> None:
-        original(path, {**document, "use_chat_template": False})
+        write_whole_json(path, {**document, "use_chat_template": False})
 
-    monkeypatch.setattr(inspect_job, "_write", without_template)
+    monkeypatch.setattr(inspect_job, "write_whole_json", without_template)
     assert "with other tokens than its training learns from" in message(result_of(experiment, PROMPTS))
 
 

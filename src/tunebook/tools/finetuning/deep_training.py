@@ -37,6 +37,7 @@ __all__ = [
     "small_batch",
     "training_checks",
     "unusable",
+    "without_path",
 ]
 
 LR = 1e-2
@@ -260,3 +261,8 @@ def _look_at_checkpoints(run: SmallTraining, ask: Ask) -> DeepResult:
         message = f"a weight without an adapter differs by {answer['untouched']:.1e} from the base's"
         errors.append(run.problem(message, hint))
     return DeepResult(tuple(errors), figure=figure)
+
+
+def without_path(section: Mapping[str, Any]) -> dict[str, Any]:
+    """A section of settings without the place of its files, which decides no outcome."""
+    return {key: value for key, value in section.items() if key != "path"}

@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tunebook.tools.runtime.chat import end_of_answer
+from tunebook.tools.runtime.whole_json import write_whole_json
 
 __all__ = [
     "DEFAULT_MAX_TOKENS",
@@ -149,6 +150,4 @@ def write_generation_config(directory: Path, stops: Sequence[int]) -> None:
     own = read_generation_config(directory)
     values: dict[str, Any] = {name: own[name] for name in _IDS if own.get(name) is not None}
     values |= {"eos_token_id": list(stops), "do_sample": False}
-    part = directory / f"{_FILE}.part"
-    part.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-    part.replace(directory / _FILE)
+    write_whole_json(directory / _FILE, values)

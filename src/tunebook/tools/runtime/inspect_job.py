@@ -17,6 +17,7 @@ from tunebook.tools.runtime.inspect_eval import LOADER
 from tunebook.tools.runtime.inspect_log import Asked, chosen_by_task, differences, generation_in_effect
 from tunebook.tools.runtime.job_errors import JobError
 from tunebook.tools.runtime.model_files import read_chat_template
+from tunebook.tools.runtime.whole_json import write_whole_json
 
 __all__ = ["Files", "newest_log", "prepare", "verify"]
 
@@ -67,7 +68,7 @@ def prepare(
         arguments |= _plain_text_arguments(whole)
     elif template and pinned_template(template) != template:
         arguments["chat_template"] = pinned_template(template)
-    _write(out, arguments)
+    write_whole_json(out, arguments)
 
 
 def _plain_text_arguments(model: Path) -> dict[str, Any]:
@@ -122,7 +123,7 @@ def verify(files: Files, out: Path, *, model: str) -> None:
     differing = differences(log, sample, asked)
     document = {"log": str(newest), "status": log.status, "samples": total, "completed": completed, "failed": failed}
     document |= {"scores": list(_scores(log.results)), "in_effect": _in_effect(log, sample, asked, files.in_effect)}
-    _write(out, document | {"differences": differing})
+    write_whole_json(out, document | {"differences": differing})
     if log.status != "success":
         reason = log.error.message.partition("\n")[0] if log.error else ""
         raise JobError(f"the status of the evaluation's log {newest} is {log.status}: {reason}")
@@ -213,12 +214,6 @@ def _scores(results: Any) -> Iterator[dict[str, Any]]:
     for score in results.scores:
         for name, metric in score.metrics.items():
             yield {"scorer": score.name, "metric": name, "value": metric.value}
-
-
-def _write(path: Path, document: dict[str, Any]) -> None:
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    part.replace(path)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
-__all__ = ["JobError", "TrainingError", "reported"]
+__all__ = ["JobError", "TrainingError", "refuse_non_finite", "reported"]
 
 
 class JobError(Exception):
@@ -14,6 +15,13 @@ class JobError(Exception):
 
 class TrainingError(Exception):
     """Training cannot go on."""
+
+
+def refuse_non_finite(weights: Mapping[str, Any], epoch: int) -> None:
+    """Raises a TrainingError that names the first tensor with an infinite value, or one that is not a number."""
+    for name, tensor in weights.items():
+        if not tensor.isfinite().all():
+            raise TrainingError(f"training diverged: after epoch {epoch}, {name} has values that are not finite")
 
 
 def reported(step: Callable[[], None]) -> int:

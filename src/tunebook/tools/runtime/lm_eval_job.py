@@ -18,6 +18,7 @@ from tunebook.tools.runtime.job_errors import JobError, reported
 from tunebook.tools.runtime.lm_eval_log import Logged, differences, read_logged, scores
 from tunebook.tools.runtime.lm_eval_run import Attempt, add_options, run
 from tunebook.tools.runtime.questions import read_questions
+from tunebook.tools.runtime.whole_json import write_whole_json
 
 __all__ = ["check", "main", "options", "verify"]
 
@@ -56,7 +57,7 @@ def verify(attempt: Attempt, asked: Mapping[str, Any], *, model: str, log_direct
         "in_effect": {**in_effect, "limit": asked["limit"], "by_task": _by_task(logged, asked)},
         "differences": differing,
     }
-    _write(out, document)
+    write_whole_json(out, document)
     if not completed:
         raise JobError(f"{log}: the task has no samples")
     if differing:
@@ -95,12 +96,6 @@ def _keep(logged: Logged, directory: Path, log_directory: Path) -> Path:
     shutil.copytree(directory, part)
     part.rename(kept)
     return kept / logged.file.name
-
-
-def _write(path: Path, document: Mapping[str, Any]) -> None:
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    part.replace(path)
 
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from tunebook.tools.runtime.whole_json import write_whole_json
 
 __all__ = [
     "HELD_OUT",
@@ -55,7 +56,7 @@ def record_trained(output: Path, epoch: int, *, split: str, samples: int, tokens
     """Records an epoch's loss under the model as it was trained."""
     entries = [entry for entry in read_proof(output) if entry["epoch"] < epoch]
     trained = {"epoch": epoch, "split": split, "samples": samples, "tokens": tokens, "trained": loss}
-    _write(output, [*entries, trained])
+    write_whole_json(output / PROOF, {"epochs": [*entries, trained]})
 
 
 def record_evaluated(output: Path, epoch: int, *, loss: float, precision: str, trained_in: str = "") -> dict[str, Any]:
@@ -68,7 +69,7 @@ def record_evaluated(output: Path, epoch: int, *, loss: float, precision: str, t
     entries = read_proof(output)
     entry = next(item for item in entries if item["epoch"] == epoch)
     entry |= {"evaluated": loss, "precision": precision, "tolerance": tolerance(entry["trained"], coarser)}
-    _write(output, entries)
+    write_whole_json(output / PROOF, {"epochs": entries})
     return entry
 
 
@@ -96,10 +97,3 @@ def read_proof(output: Path) -> list[dict[str, Any]]:
         raise ValueError(f"{path} has no list of epochs")  # noqa: TRY004  a wrong file
     entries: list[dict[str, Any]] = document["epochs"]
     return entries
-
-
-def _write(output: Path, entries: Sequence[dict[str, Any]]) -> None:
-    path = output / PROOF
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(json.dumps({"epochs": list(entries)}, indent=2) + "\n", encoding="utf-8")
-    part.replace(path)

@@ -20,7 +20,7 @@ from torchtune import config, training
 from torchtune.modules.peft import get_adapter_state_dict, get_lora_module_names, get_merged_lora_ckpt
 
 from tunebook.tools.runtime.checkpoint_files import copy_other_files, write_dtype
-from tunebook.tools.runtime.job_errors import TrainingError
+from tunebook.tools.runtime.job_errors import refuse_non_finite
 from tunebook.tools.runtime.peft_adapter import Adapter, write_adapter
 from tunebook.tools.runtime.random_state import random_state, restore_random_state
 
@@ -112,7 +112,7 @@ class Checkpoints:
 
     def _write_model(self, weights: dict[str, torch.Tensor], epoch: int) -> None:
         """Writes a whole model with torchtune's checkpointer, and its precision to ``config.json``."""
-        _refuse_non_finite(weights, epoch)
+        refuse_non_finite(weights, epoch)
         (dtype,) = {tensor.dtype for tensor in weights.values()}
         self._checkpointer.save_checkpoint({training.MODEL_KEY: weights}, epoch=epoch)
         write_dtype(self.epoch_folder(epoch) / "config.json", str(dtype).removeprefix("torch."))
@@ -168,7 +168,7 @@ class AdapterCheckpoints(Checkpoints):
 
     def _adapter(self, epoch: int) -> Adapter:
         weights = self._state_of_weights()[training.ADAPTER_KEY]
-        _refuse_non_finite(weights, epoch)
+        refuse_non_finite(weights, epoch)
         base = Path(self._checkpointer_config.checkpoint_dir)
         return Adapter(
             weights=weights,
@@ -191,9 +191,3 @@ class AdapterCheckpoints(Checkpoints):
         self._checkpointer = config.instantiate(cfg_checkpointer)
         loaded: dict[str, Any] = self._checkpointer.load_checkpoint()
         return loaded
-
-
-def _refuse_non_finite(weights: Mapping[str, torch.Tensor], epoch: int) -> None:
-    for name, tensor in weights.items():
-        if not torch.isfinite(tensor).all():
-            raise TrainingError(f"training diverged: after epoch {epoch}, {name} has values that are not finite")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,10 @@ from tunebook.tools.runtime.checkpoint_files import (
     peft_config,
     write_dtype,
 )
-from tunebook.tools.runtime.job_errors import TrainingError
+from tunebook.tools.runtime.job_errors import refuse_non_finite
 from tunebook.tools.runtime.trl_model import PREFIX, base_of
 from tunebook.tools.runtime.trl_settings import Settings
+from tunebook.tools.runtime.whole_json import write_whole_json
 
 __all__ = ["MERGED_ADAPTER", "mark_state", "state_folder", "whole_state", "write_checkpoint"]
 
@@ -66,7 +66,7 @@ def write_checkpoint(trainer: Any, epoch: int) -> None:
 
 def _write_weights(settings: Settings, model: Any, weights: Weights, folder: Path, epoch: int) -> None:
     trained = {name: tensor for name, tensor in weights.items() if not settings.trains_adapters or ".lora_" in name}
-    _refuse_non_finite(trained, epoch)
+    refuse_non_finite(trained, epoch)
     base = base_of(settings)
     if settings.own["save"] == "adapter":
         copy_other_files(base, folder)
@@ -129,18 +129,9 @@ def _write_model(model: Any, weights: Weights, folder: Path, base: Path) -> None
     write_dtype(folder / "config.json", str(dtype).removeprefix("torch."))
 
 
-def _refuse_non_finite(weights: Mapping[str, torch.Tensor], epoch: int) -> None:
-    for name, tensor in weights.items():
-        if not torch.isfinite(tensor).all():
-            raise TrainingError(f"training diverged: after epoch {epoch}, {name} has values that are not finite")
-
-
 def mark_state(settings: Settings, *, epochs: int, step: int) -> None:
     """Records that the trainer's state after so many epochs is whole; it writes its files one after another."""
-    mark = state_folder(settings.output) / _MARK
-    part = mark.with_suffix(".part")
-    part.write_text(json.dumps({"epochs": epochs, "step": step}) + "\n", encoding="utf-8")
-    part.replace(mark)
+    write_whole_json(state_folder(settings.output) / _MARK, {"epochs": epochs, "step": step})
 
 
 def whole_state(output: Path) -> tuple[int, Path] | None:

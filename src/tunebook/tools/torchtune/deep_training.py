@@ -21,6 +21,7 @@ from tunebook.tools.finetuning.deep_training import (
     small_accumulation,
     small_batch,
     unusable,
+    without_path,
 )
 from tunebook.tools.runtime.checkpoint_files import checkpoint_precision
 
@@ -69,7 +70,7 @@ def small_training(context: Context, run: Run, generated: Values, shrunk: Shrunk
         batches=(small_batch(batch), small_accumulation(accumulation)),
         sample=sample,
         tokens={"tokenizer": generated["tokenizer"], "dataset": generated["dataset"]},
-        decisive_tokens=_without_path(generated["dataset"]),
+        decisive_tokens=without_path(generated["dataset"]),
         tokenizer=Path(tokenizer),
         saved=saved,
         precisions=(str(generated["dtype"]), checkpoint_precision(generated)),
@@ -127,15 +128,11 @@ def _without_paths(values: Values) -> dict[str, Any]:
     if not values:
         return {}
     kept = {key: value for key, value in values.items() if key not in {"output_dir", "metric_logger", "tokenizer"}}
-    kept["dataset"] = _without_path(kept["dataset"])
+    kept["dataset"] = without_path(kept["dataset"])
     kept["checkpointer"] = {"model_type": kept["checkpointer"]["model_type"]}
     if "dataset_val" in kept:
-        kept["dataset_val"] = _without_path(kept["dataset_val"])
+        kept["dataset_val"] = without_path(kept["dataset_val"])
     return {**kept, "max_seq_len": values["tokenizer"].get("max_seq_len")}
-
-
-def _without_path(section: Values) -> dict[str, Any]:
-    return {key: value for key, value in section.items() if key != "path"}
 
 
 def _plain(values: Values) -> PlainSettings:

@@ -23,6 +23,7 @@ from tunebook.tools.finetuning.deep_training import (
     small_batch,
     training_checks,
     unusable,
+    without_path,
 )
 from tunebook.tools.runtime.trl_settings import Settings, read_settings
 from tunebook.tools.trl.files import SFT_CONFIG
@@ -66,7 +67,7 @@ def _small_training(context: Context, run: Run, settings: Settings) -> SmallTrai
         batches=(small_batch(batch), small_accumulation(accumulation)),
         sample=sample,
         tokens={"settings": {"trl": settings.trl, "data": settings.data, "own": settings.own}},
-        decisive_tokens={**_without_path(settings.data), "max_length": settings.trl["max_length"]},
+        decisive_tokens={**without_path(settings.data), "max_length": settings.trl["max_length"]},
         tokenizer=settings.model,
         saved=settings.own["save"],
         precisions=(settings.precision, settings.saved_precision),
@@ -129,11 +130,7 @@ def _without_paths(values: Mapping[str, Any]) -> dict[str, Any]:
     if not values:
         return {}
     trl = {key: value for key, value in values["trl"].items() if key not in {"model_name_or_path", "output_dir"}}
-    return {"trl": trl, "data": _without_path(values["data"]), "own": values["own"], "examples": values["examples"]}
-
-
-def _without_path(section: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in section.items() if key != "path"}
+    return {"trl": trl, "data": without_path(values["data"]), "own": values["own"], "examples": values["examples"]}
 
 
 def _plain(values: Mapping[str, Any]) -> PlainSettings:
