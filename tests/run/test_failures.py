@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tunebook.run.failures import diagnose, word_for
+from tunebook.run.failures import diagnose, word_of_end
 from tunebook.tools.runtime.data_files import DataReader
 
 
@@ -33,7 +33,7 @@ def output_of(read: Callable[[Path], None], missing: Path) -> list[str]:
 def test_a_missing_data_set_is_a_missing_file(tmp_path: Path, read: Callable[[Path], None]) -> None:
     output = output_of(read, tmp_path / "words.json")
     found = diagnose("exit code 1", output)
-    assert found.kind == word_for(output) == "MISSING_FILE"
+    assert found.kind == word_of_end(1, "", output) == "MISSING_FILE"
     assert "tunebook check" in found.advice
     assert any("words.json" in line for line in found.lines)
 
@@ -52,4 +52,4 @@ def test_the_words_of_job_programs_are_told_apart(line: str, kind: str) -> None:
 
 
 def test_a_file_that_is_only_mentioned_stays_out_of_the_notes() -> None:
-    assert word_for(["cat: /x: No such file or directory"]) == ""
+    assert word_of_end(1, "", ["cat: /x: No such file or directory"]) == ""

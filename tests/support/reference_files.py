@@ -116,15 +116,16 @@ Explanation: Preparation comes first: evaluation is added to the run directories
 
 ## The status tables
 
-`tunebook run` keeps two tables in the plan's section `## Status` current:
+While `tunebook run` watches the jobs, it keeps two tables in the plan's section `## Status` current. `tunebook cancel` updates them too:
 
 | table | columns |
 |---|---|
 | `### Fine-tuning` | Run Name, Status, Job ID, Started, Completed, Notes |
 | `### Evaluations` | Run Name, Task, Epoch, Status, Job ID, Completed, Notes |
 
-The status is `pending`, `running`, `completed`, `failed` or `unknown`. The notes give the reason of a failure: `TIMEOUT`, `OUT_OF_MEMORY`, `exit code 1`;
-[Failures of jobs](failures.md#failures-of-jobs) lists the words. Your own remarks in the notes are kept.
+The status is `pending`, `running`, `completed` or `failed`; a job whose end is unknown counts as running until the next `tunebook run`. The notes give the reason of a failure: `TIMEOUT`, `OUT_OF_MEMORY`, `exit code 1`;
+[Failures of jobs](failures.md#failures-of-jobs) lists the words. Your own remarks in the notes are kept. A job
+that the plan no longer has keeps the state with which it ended; if nobody saw it end, its status becomes `-`.
 
 ## The state of an experiment
 
