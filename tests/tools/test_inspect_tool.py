@@ -175,6 +175,15 @@ def test_data_without_the_split_that_a_task_reads_are_a_warning(experiment: Path
     assert "test.jsonl" in found.hint
 
 
+def test_the_split_is_compared_with_the_runs_own_data_without_a_matrix_too(experiment: Path) -> None:
+    with_task(experiment, "dataset_path, split='test'")
+    (experiment / "words.jsonl").write_text('{"input": "a", "output": "A"}\n')
+    text = (experiment / PLAN).read_text().replace(DATA, "words.jsonl")
+    text = re.sub(r"### Evaluation Matrix\n.*?(?=\n##)", "", text, flags=re.DOTALL)
+    (experiment / PLAN).write_text(text)
+    assert any("reads the split `test`" in item.message for item in api.check(experiment).warnings)
+
+
 @pytest.mark.parametrize("split", ["'test'", "'dev'", "None", "other()"])
 def test_a_split_that_exists_or_cannot_be_read_is_no_warning(experiment: Path, split: str) -> None:
     with_task(experiment, f"dataset_path, split={split}")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from tunebook.core.plan import EvaluationTask, Plan
 from tunebook.core.plan.resources import splits_text
+from tunebook.core.plan.settings import evaluations
 from tunebook.errors import Problem
 from tunebook.tools.base import Context
 from tunebook.tools.datasets import DatasetFacts
@@ -36,7 +37,7 @@ def _paths(plan: Plan, task: EvaluationTask) -> list[str]:
     """The data sets that the task reads, each once."""
     if task.dataset:
         return [task.dataset]
-    asked = {entry.run for entry in plan.matrix if entry.task == task.name}
+    asked = {evaluation.run for evaluation in evaluations(plan) if evaluation.task == task.name}
     return list(dict.fromkeys(dataset_path(plan, run) for run in plan.runs if run.name in asked))
 
 
