@@ -177,6 +177,7 @@ def test_data_without_the_split_that_a_task_reads_are_a_warning(experiment: Path
 
 def test_the_split_is_compared_with_the_runs_own_data_without_a_matrix_too(experiment: Path) -> None:
     with_task(experiment, "dataset_path, split='test'")
+    name_data(experiment, "")
     (experiment / "words.jsonl").write_text('{"input": "a", "output": "A"}\n')
     text = (experiment / PLAN).read_text().replace(DATA, "words.jsonl")
     text = re.sub(r"### Evaluation Matrix\n.*?(?=\n##)", "", text, flags=re.DOTALL)
