@@ -68,7 +68,7 @@ def read_manifest(experiment: Path) -> Manifest:
         document = _SCHEMA.upgraded(parse_json(text))
         generated = {str(path): tuple(map(str, digests)) for path, digests in document["generated"].items()}
         jobs = tuple(_placed(job_from_json(job), experiment) for job in document["jobs"])
-        return Manifest(MappingProxyType(generated), jobs, str(document["plan"]))
+        return Manifest(MappingProxyType(generated), jobs, str(document.get("plan", "")))
     except UNFIT as error:
         hint = "`tunebook scaffold` keeps a copy and makes it again from the files that are as the plan asks for"
         message = f"the manifest cannot be read: it {_damage(text, error)}"
