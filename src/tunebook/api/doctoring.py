@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ from tunebook.api.site_checks import disk_supply
 from tunebook.core.paths import PLAN_FILE, SITE_FILE, absolute_path
 from tunebook.core.shortened import counted
 from tunebook.core.site_reading import ParsedSite
+from tunebook.disk.threads import threads
 from tunebook.errors import ExitCode, Problem, UsageError
 from tunebook.executors.gpus import find_gpus
 from tunebook.site.doctor.diagnosis import Condition, Diagnosis, doubt, fine, not_checked, of_problem
@@ -114,7 +114,7 @@ def doctor(
     parsed, loaded = find_site(directory), _plan(directory)
     looks = _looks(directory, parsed, loaded, options.timeout_s)
     examined: list[Examined] = []
-    with ThreadPoolExecutor(max_workers=len(looks)) as pool:
+    with threads(len(looks)) as pool:
         for subject, answers in [(subject, pool.submit(_all, look)) for subject, look in looks.items()]:
             examined.append(Examined(subject, answers.result()))
             if on_examined is not None:

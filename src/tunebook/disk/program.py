@@ -7,9 +7,10 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
@@ -17,7 +18,10 @@ from typing import IO, Any, cast
 from tunebook.disk.interrupts import deferred
 from tunebook.errors import TookTooLongError, ToolError
 
-__all__ = ["Completed", "Conversation", "own_python_first", "run_program", "start_detached"]
+__all__ = ["Completed", "Conversation", "own_python_first", "programs_ended", "run_program", "start_detached"]
+
+_running: set[subprocess.Popen[bytes]] = set()
+_ending = threading.Event()
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,8 @@ def run_program(
     """
     with _ended_if_interrupted(argv, cwd=cwd, env=env, output=subprocess.PIPE, errors=subprocess.PIPE) as process:
         try:
-            stdout, stderr = process.communicate(timeout=timeout_s)
+            with _listed(process):
+                stdout, stderr = process.communicate(timeout=timeout_s)
         except subprocess.TimeoutExpired as error:
             _kill(process)
             raise TookTooLongError(f"`{argv[0]}` did not end within {timeout_s:g} s") from error
@@ -58,6 +63,31 @@ def run_program(
             _kill(process)
             raise
     return Completed(stdout.decode(errors="replace"), stderr.decode(errors="replace"), process.returncode)
+
+
+@contextmanager
+def _listed(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """A program that :func:`programs_ended` ends."""
+    _running.add(process)
+    try:
+        if _ending.is_set():
+            _kill(process)
+        yield
+    finally:
+        _running.discard(process)
+
+
+@contextmanager
+def programs_ended() -> Iterator[None]:
+    """A block in which no program of :func:`run_program` goes on: nobody waits for the other threads' answers."""
+    _ending.set()
+    try:
+        for process in list(_running):
+            if process.poll() is None:
+                _kill(process)
+        yield
+    finally:
+        _ending.clear()
 
 
 def start_detached(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], output: Path) -> subprocess.Popen[bytes]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from tunebook.core.jobs import Stage
 from tunebook.core.site import TOOL_ENVIRONMENT, Environment, Site, environment_text
+from tunebook.disk.threads import threads
 from tunebook.site.probe import ANSWER_S, Probed, probe
 from tunebook.site.python import STAGES, stage_packages
 from tunebook.site.verify_slurm import Complaint
@@ -111,7 +111,7 @@ def start_environments(
         wanted = list(dict.fromkeys(names[environment]))
         return probe(environment, modules=site.modules, names=wanted, timeout_s=timeout_s, with_packages=with_packages)
 
-    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+    with threads(_AT_ONCE) as pool:
         return dict(zip(names, pool.map(start, names), strict=True))
 
 
