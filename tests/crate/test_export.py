@@ -192,6 +192,12 @@ def test_files_that_tunebook_does_not_know_stay_out_unless_a_person_names_them(o
     assert {"notes/first.md", "notes/first.docx"} <= files_in(crate).keys()
 
 
+def test_a_pattern_that_fits_nothing_is_an_error_and_writes_nothing(own: Path) -> None:
+    with pytest.raises(UsageError, match=r"`--include intervews\.csv` fits no file"):
+        exported(own, include=("notes", "intervews.csv"))
+    assert not (own.parent / "crate").exists()
+
+
 def test_a_data_set_that_a_person_names_is_in_the_archive_and_not_left_out(own: Path) -> None:
     (own / METADATA).write_text("{}")
     os.utime(own / "words.json", (0, 5e9))

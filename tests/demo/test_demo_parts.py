@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from support.plans import parse_plan
+from tunebook import api
 from tunebook.core.check import check_plan
 from tunebook.demo import data, model
 from tunebook.demo.data import SPLITS, capitalization_data, task_source
@@ -455,3 +456,9 @@ def test_a_task_with_wrong_arguments_names_the_reason(folder: Path, arguments: d
     where = {"dataset_path": str(folder / "words.json")} if arguments else {}
     with pytest.raises(ValueError, match=said):
         task(**where, **arguments)
+
+
+def test_the_demo_runs_no_other_experiment(experiment: Path) -> None:
+    with pytest.raises(UsageError, match="a plan that the demo did not write"):
+        api.demo(experiment)
+    assert not (experiment / ".tunebook").exists()

@@ -235,7 +235,7 @@ def test_an_executor_is_chosen_by_name() -> None:
     assert choice.executor.slots == 2
     assert "auto" in choice.reason
     assert set(executor_names()) >= {"auto", "local"}
-    with pytest.raises(UsageError, match=r"`pbs` is not available.*available: auto, local"):
+    with pytest.raises(UsageError, match=r"`pbs` is not installed.*known: auto, local"):
         choose_executor("pbs")
     with pytest.raises(ExecutorError, match="at least one"):
         choose_executor("local", ExecutorOptions(slots=0))

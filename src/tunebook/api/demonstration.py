@@ -39,6 +39,7 @@ _NEEDED = {
     "scipy": "scipy",
     "statsmodels": "statsmodels",
 }
+_INPUTS = ("data/words.json", "cap_task.py")
 _LEARNING_RATES = ("1e-4", "3e-4")
 _SITE = """# Site settings
 
@@ -121,6 +122,7 @@ def demo(
     tools = _tools(options.tools)
     _refuse_missing_packages(tools)
     directory = absolute_path(directory)
+    _refuse_another_experiment(directory)
     if not (directory / PLAN_FILE).is_file():
         if options.model is not None:
             model = absolute_path(options.model)
@@ -135,6 +137,14 @@ def demo(
     result = run(directory, RunOptions(executor="local", slots=1, retry_failed=True), on_event=on_event)
     progress("analyzing: scores with intervals, paired tests against the base model")
     return DemoReport(directory, _rows(directory, result), result, analyze(directory, clock=clock))
+
+
+def _refuse_another_experiment(directory: Path) -> None:
+    """The demo goes on with its own plan only, which stands beside its own data and task."""
+    has_inputs = all((directory / name).is_file() for name in _INPUTS)
+    if (directory / PLAN_FILE).is_file() and not has_inputs:
+        hint = "name a new directory for the demo: `--dir NAME`; `tunebook run` runs the experiment that is there"
+        raise UsageError(f"{directory} has a plan that the demo did not write", hint=hint)
 
 
 def _tools(names: Sequence[str]) -> Tools:
@@ -170,7 +180,7 @@ def _write_inputs(directory: Path, model: Path, tools: Tools, ranks: int, create
         tool = registry.evaluation_tool(name)
         if tool is not None:
             scripts[name] = tool.exact_match
-    data, task = directory / "data" / "words.json", directory / "cap_task.py"
+    data, task = (directory / name for name in _INPUTS)
     write_text(data, json.dumps(capitalization_data(), indent=1) + "\n", within=directory)
     write_text(task, task_source(), within=directory)
     write_text(directory / SITE_FILE, _SITE, within=directory)

@@ -186,7 +186,7 @@ def _directory(directory: Path) -> Path:
     if directory.name == PLAN_FILE and directory.is_file():
         return directory.parent
     if not directory.is_dir():
-        raise UsageError(f"{directory} is not a directory")
+        raise UsageError(f"{directory} is not a directory", hint="make it first, or leave it out for the current one")
     return directory
 
 

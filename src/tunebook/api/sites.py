@@ -105,7 +105,7 @@ def _cluster(here: Surroundings) -> tuple[Cluster | None, str]:
 def _directory(directory: Path) -> Path:
     directory = absolute_path(directory)
     if not directory.is_dir():
-        raise UsageError(f"{directory} is not a directory")
+        raise UsageError(f"{directory} is not a directory", hint="make it first, or leave it out for the current one")
     return directory
 
 

@@ -47,7 +47,9 @@ def explain(code: str) -> ErrorPage:
     """
     page = ERROR_PAGES.get(code.strip().lower().replace("_", "-"))
     if page is None:
-        raise UsageError(f"no kind of errors is named `{code}`", hint=f"known: {', '.join(ERROR_PAGES)}")
+        from tunebook.core.parameters import suggestion
+
+        raise UsageError(f"no kind of errors is named `{code}`", hint=suggestion(code, ERROR_PAGES))
     return page
 
 

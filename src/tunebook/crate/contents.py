@@ -30,6 +30,7 @@ from tunebook.crate.graph import METADATA
 from tunebook.crate.values import CrateFile, CrateOptions, ExportedExperiment, Findings, Kind
 from tunebook.crate.walk import WEIGHTS, files_below, plain_files
 from tunebook.disk.inside import place_inside
+from tunebook.errors import UsageError
 
 __all__ = ["files_of", "output_folders", "place_of_output", "run_folders"]
 
@@ -192,11 +193,16 @@ def _asked_for(experiment: ExportedExperiment, options: CrateOptions) -> Iterato
     """Files that match a person's patterns, or are below a directory that does."""
     if not options.include:
         return
-    root = experiment.root
+    root, unused = experiment.root, set(options.include)
     for path in files_below(root, within=root, checkpoints=True):
         name = path.removeprefix(f"{root}/")
-        if any(_matches(name, pattern) for pattern in options.include):
+        fitting = {pattern for pattern in options.include if _matches(name, pattern)}
+        if fitting:
+            unused -= fitting
             yield CrateFile(name, path, Kind.OTHER)
+    for pattern in sorted(unused):
+        hint = "name a file or a directory relative to the experiment's directory, or a glob: `notes/*.txt`"
+        raise UsageError(f"`--include {pattern}` fits no file of the experiment", hint=hint)
 
 
 def _matches(name: str, pattern: str) -> bool:

@@ -10,6 +10,7 @@ from importlib.metadata import EntryPoint
 from inspect import get_annotations, signature
 
 from tunebook.core.entry_points import group_of
+from tunebook.core.parameters import suggestion
 from tunebook.core.plugin_guard import guarded, raised_words
 from tunebook.errors import ExecutorError, NoSlurmError, SlurmError, TunebookError, UsageError
 from tunebook.executors.base import Executor, ExecutorFactory, ExecutorOptions
@@ -47,8 +48,7 @@ def choose_executor(name: str, options: ExecutorOptions | None = None) -> Choice
         return _fitting(options)
     point = _installed().get(name)
     if point is None:
-        names = ", ".join(executor_names())
-        raise UsageError(f"the executor `{name}` is not available in this version", hint=f"available: {names}")
+        raise UsageError(f"the executor `{name}` is not installed here", hint=suggestion(name, executor_names()))
     return Choice(_made(point, options), "asked for")
 
 

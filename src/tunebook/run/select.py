@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from tunebook.core.jobs import Job, Stage
+from tunebook.core.parameters import suggestion
 from tunebook.errors import UsageError
 
 __all__ = ["LoopOptions", "select"]
@@ -64,8 +65,8 @@ def _named(jobs: Sequence[Job], patterns: Sequence[str]) -> list[Job]:
     for pattern in patterns:
         fitting = [job for job in jobs if _fits(job, pattern)]
         if not fitting:
-            names = ", ".join(dict.fromkeys(job.run for job in jobs))
-            raise UsageError(f"no run is called `{pattern}`", hint=f"runs: {names}")
+            names = dict.fromkeys(job.run for job in jobs)
+            raise UsageError(f"no run is called `{pattern}`", hint=suggestion(pattern, names))
         named += fitting
     return named
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 
 from tunebook.core.jobs import Job, Stage
+from tunebook.core.parameters import suggestion
 from tunebook.core.paths import SCAFFOLD_LOG, evaluation_script
 from tunebook.disk.log import Log
 from tunebook.disk.manifest import Manifest, is_edited, read_manifest, rescued_manifest, write_manifest
@@ -137,7 +138,7 @@ def _refuse_unknown_runs(session: _Session) -> None:
     names = [*directories, *directories.values()]
     for pattern in session.options.runs:
         if not any(fnmatchcase(name, pattern) for name in names):
-            raise UsageError(f"no run is called `{pattern}`", hint="runs: " + ", ".join(directories))
+            raise UsageError(f"no run is called `{pattern}`", hint=suggestion(pattern, directories))
 
 
 def _report_of(session: _Session, part: Part, before: Sequence[PartReport], journal: Log) -> PartReport:
