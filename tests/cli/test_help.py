@@ -40,6 +40,13 @@ def test_values_have_words_and_no_types(words: str) -> None:
     assert not re.search(r"<\w|list\[|\b(INTEGER|FLOAT|range)\b", shown), shown
 
 
+@pytest.mark.parametrize("words", sorted(COMMANDS))
+def test_usage_has_brackets_for_what_may_be_left_out_only(words: str) -> None:
+    shown = help_of(words)
+    assert "{" not in shown.partition("\n\n")[0]
+    assert "(default:" not in " ".join(shown.split())
+
+
 def test_every_example_is_of_a_command_and_can_be_parsed() -> None:
     for words, calls in EXAMPLES.items():
         for call in calls:

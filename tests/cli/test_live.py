@@ -24,8 +24,8 @@ def run(experiment, options, *, on_event, on_choice, approve, on_leave):
     executor = SimpleNamespace(name="local", survives_monitor=False)
     on_choice(SimpleNamespace(executor=executor, reason="played"))
     on_event(api.Snapshot((running,), datetime.now(UTC), "", warnings))
-    print("READY" if WAITS else "", file=sys.stderr)
     try:
+        print("READY" if WAITS else "", file=sys.stderr)
         time.sleep(600 if WAITS else 0)
     except KeyboardInterrupt:
         on_leave(1)
@@ -38,9 +38,9 @@ main()
 ERASE = "\x1b[2K"
 
 
-def person_at(experiment: Path, *options: str, waits: bool = False, warnings: int = 0) -> Terminal:
+def person_at(experiment: Path, *options: str, waits: bool = False, warnings: int = 0, term: str = "xterm") -> Terminal:
     program = PROGRAM.replace("WAITS", str(waits)).replace("WARNINGS", str(warnings))
-    return Terminal([sys.executable, "-c", program, "run", *options], directory=experiment)
+    return Terminal(["env", f"TERM={term}", sys.executable, "-c", program, "run", *options], directory=experiment)
 
 
 def test_the_last_frame_of_the_table_stays_after_ctrl_c(experiment: Path) -> None:
@@ -69,3 +69,10 @@ def test_all_warnings_of_a_run_are_printed_with_all(experiment: Path) -> None:
     whole = person_at(experiment, "--all", warnings=120)
     whole.ends()
     assert "warning 119" in whole.before
+
+
+def test_a_terminal_that_cannot_replace_lines_gets_a_line_for_each_change(experiment: Path) -> None:
+    person = person_at(experiment, term="dumb")
+    person.ends()
+    assert "rank8/finetune: running" in person.before
+    assert "\x1b" not in person.before

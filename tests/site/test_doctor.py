@@ -59,7 +59,7 @@ def site_with(venv: Path, key: str = "Virtual environment") -> str:
 
 
 def test_without_a_plan_and_slurm_everything_is_examined_and_fit(tmp_path: Path) -> None:
-    done = tunebook(tmp_path, "doctor", "--timeout", PATIENT)
+    done = tunebook(tmp_path, "doctor", "--timeout-s", PATIENT)
     assert (done.returncode, done.stderr) == (ExitCode.DONE, "")
     assert "✓ there is no plan here: every tool is examined" in done.stdout
     assert "locks work" in done.stdout
@@ -70,7 +70,7 @@ def test_without_a_plan_and_slurm_everything_is_examined_and_fit(tmp_path: Path)
 
 @pytest.mark.usefixtures("alone")
 def test_what_was_not_checked_has_no_tick(tmp_path: Path) -> None:
-    shown = tunebook(tmp_path, "doctor", "--timeout", "1").stdout
+    shown = tunebook(tmp_path, "doctor", "--timeout-s", "1").stdout
     assert not [line for line in shown.splitlines() if "✓" in line and "not checked" in line], shown
 
 
@@ -97,7 +97,7 @@ def test_a_plan_with_errors_is_no_problem_of_the_machine(alone: Path, make_venv:
 
 def test_the_document_has_every_diagnosis(alone: Path, make_venv: Callable[[str], Path]) -> None:
     (alone / "claude.local.md").write_text(site_with(make_venv("empty")))
-    done = tunebook(alone, "doctor", "--json", "--timeout", PATIENT)
+    done = tunebook(alone, "doctor", "--json", "--timeout-s", PATIENT)
     document = json.loads(done.stdout)
     data = document["data"]
     assert (done.returncode, document["exit_code"], document["ok"]) == (1, 1, False)

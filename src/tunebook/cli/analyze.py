@@ -13,6 +13,7 @@ import typer
 from tunebook import api
 from tunebook.cli.options import All, Json, located
 from tunebook.cli.output import console, most_lines, print_json, print_problems
+from tunebook.cli.waiting import waiting
 from tunebook.core.jobs import JobState, count_states
 from tunebook.core.paths import PLAN_FILE
 from tunebook.core.shortened import counted, first_lines
@@ -93,11 +94,21 @@ def _analysis(
 ) -> Callable[[], api.AnalyzeReport]:
     """The analysis that the arguments ask for."""
     if len(directories) > 1:
-        return partial(api.analyze_together, directories, options, output=output)
+        return _told(partial(api.analyze_together, directories, options, output=output))
     if output is not None:
         hint = "name several experiments, or leave `--output` out: the report goes to `analysis/`"
         raise UsageError("`--output` is for the report about several experiments", hint=hint)
-    return partial(api.analyze, located(next(iter(directories), None)), options)
+    return _told(partial(api.analyze, located(next(iter(directories), None)), options))
+
+
+def _told(analysis: Callable[[], api.AnalyzeReport]) -> Callable[[], api.AnalyzeReport]:
+    """The analysis, while which a person at a terminal reads that it is at work."""
+
+    def analyze() -> api.AnalyzeReport:
+        with waiting("analyzing"):
+            return analysis()
+
+    return analyze
 
 
 def _watch(

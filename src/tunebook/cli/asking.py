@@ -8,7 +8,8 @@ from typing import Any
 
 import typer
 
-__all__ = ["agreed", "answered", "confirmed", "entered", "on_terminal"]
+__all__ = ["agreed", "answered", "confirmed", "entered", "fitted", "on_terminal"]
+_MARK = 2  # columns before a question of questionary
 
 
 def on_terminal() -> bool:
@@ -24,11 +25,21 @@ def answered(question: Any) -> Any:
         raise KeyboardInterrupt from None
 
 
+def fitted(question: str) -> str:
+    """A question in lines of whole words that fit the terminal."""
+    from rich.text import Text
+
+    from tunebook.cli.output import console
+    from tunebook.cli.wrapped import wrapped
+
+    return wrapped(Text(question), console().width - _MARK).plain
+
+
 def confirmed(question: str, *, default: bool = True) -> bool:
     """Asks a question for yes or no; an empty answer means the default."""
     import questionary
 
-    return bool(answered(questionary.confirm(question, default=default)))
+    return bool(answered(questionary.confirm(fitted(question), default=default)))
 
 
 def entered(question: str) -> str:

@@ -12,6 +12,7 @@ from tunebook import api
 from tunebook.cli.options import All, Directory, Json, located
 from tunebook.cli.output import console, finish, most_lines, notes_data
 from tunebook.cli.visible import visible_text
+from tunebook.cli.waiting import waiting
 from tunebook.core.notes import with_sign
 from tunebook.core.shortened import counted, first_lines, shortened
 
@@ -34,6 +35,7 @@ _TITLES = {
 _SIGNS = {"passed": "✓", "failed": "✗", "doubtful": "!", "not checked": "–"}
 _LONGEST = 60  # characters of a value on one line
 _MOST_RUNS = 3
+_INDENT = "  "
 _FEW_ROWS = 11  # of a table that is longer than a screenful, with its titles
 _HOW_TO_SEE_ALL = "rows: `tunebook check --all` shows them"
 _EXAMPLE = "The first training example as the model sees it; the parts between ⟦ and ⟧ are learnt"
@@ -49,8 +51,10 @@ def register(app: typer.Typer) -> None:
 
         With `--deep`, prove on shrunk models that the jobs will do what the plan says.
         """
-        on_deep = None if as_json else _show_deep
-        report = api.check(located(directory), deep=deep, on_deep=on_deep)
+        experiment = located(directory)
+        with waiting("checking", quiet=as_json) as wait:
+            on_deep = None if as_json else wait.before(_show_deep)
+            report = api.check(experiment, deep=deep, on_deep=on_deep)
         finish("check", report, data=check_data, show=partial(_show, every=every), as_json=as_json, every=every)
 
 
@@ -114,7 +118,8 @@ def _show(report: api.CheckReport, *, every: bool) -> None:
         if samples:
             out.print(f"\n{title}:", markup=False)
         for sample in samples:
-            out.print("\n".join(_lines(sample)), markup=False, highlight=False, soft_wrap=True)
+            out.print(_subject(sample), markup=False)
+            out.print("\n".join(_lines(sample)), markup=False, soft_wrap=True)
     if report.own:
         out.print("\nSections of your own, which are not read:", markup=False)
         for section in report.own:
@@ -158,33 +163,20 @@ def _show_table(table: api.EffectTable, most: int | None) -> None:
 
 
 def _print_columns(rows: Sequence[tuple[str, ...]], most: int | None, *, titles: tuple[str, ...] = ()) -> None:
-    out = console()
-    shown = [titles, *rows] if titles else rows
-    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
-    if out.is_terminal and sum(widths) + 2 * len(widths) > out.width:
-        _print_below_each_other(rows, most, titles)
-        return
-    lines = []
-    for row in shown:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        lines.append(f"  {'  '.join(cells)}".rstrip())
-    for line in first_lines(lines, most, more=_HOW_TO_SEE_ALL, shown=_FEW_ROWS):
-        out.print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-def _print_below_each_other(rows: Sequence[tuple[str, ...]], most: int | None, titles: tuple[str, ...]) -> None:
-    """Prints the cells of each row below each other, for a terminal that is too narrow for columns."""
-    from rich.padding import Padding
     from rich.text import Text
 
-    lines = []
-    for first, *cells in rows:
-        lines.append(f"  {first}")
-        named = [f"{title}: {cell}" for title, cell in zip(titles[1:], cells, strict=True)] if titles else cells
-        lines += [f"      {cell}" for cell in named]
-    for line in first_lines(lines, most, more=_HOW_TO_SEE_ALL, shown=_FEW_ROWS):
-        indent = len(line) - len(line.lstrip())
-        console().print(Padding(Text(visible_text(line.lstrip()), overflow="fold"), (0, 0, 0, indent)))
+    from tunebook.cli.wrapped import in_columns
+
+    out = console()
+    width = out.width - len(_INDENT) if out.is_terminal else None
+    cells = [[Text(visible_text(cell)) for cell in row] for row in rows]
+    lines = in_columns(cells, titles=titles, width=width, labelled=bool(titles))
+    is_short = most is None or len(lines) <= most
+    shown = lines if is_short else lines[:_FEW_ROWS]
+    for line in shown:
+        out.print(Text(_INDENT) + line)
+    if not is_short:
+        out.print(f"… and {len(lines) - len(shown):,} more {_HOW_TO_SEE_ALL}", markup=False)
 
 
 def _short(value: str) -> str:
@@ -195,12 +187,15 @@ def _short(value: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
-def _lines(sample: api.Sample) -> Iterator[str]:
+def _subject(sample: api.Sample) -> str:
     others = len(sample.runs) - _MOST_RUNS
     runs = ", ".join(sample.runs[:_MOST_RUNS])
     if others > 0:
         runs += f" and {others} more"
-    yield f"  {sample.task}: {runs}".replace("  : ", "  ")
+    return f"  {sample.task}: {runs}" if sample.task else f"  {runs}"
+
+
+def _lines(sample: api.Sample) -> Iterator[str]:
     text = "".join(f"⟦{text}⟧" if is_learnt else text for text, is_learnt in sample.parts)
     for line in text.split("\n"):
         yield f"    │ {line}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -12,11 +13,14 @@ from tunebook import api
 from tunebook.cli.analyze import show_findings
 from tunebook.cli.jobs import jobs_data, watching
 from tunebook.cli.options import Json
-from tunebook.cli.output import console, print_json
+from tunebook.cli.output import console, print_json, print_table
 from tunebook.core.jobs import JobState
 from tunebook.core.units import spoken_duration
 
 __all__ = ["register"]
+
+_TITLE = "Exact match on the test words"
+_CAPTION = "Held-out loss: of the model as it was trained / of the checkpoint as it was evaluated"
 
 
 def register(app: typer.Typer) -> None:
@@ -56,7 +60,7 @@ def register(app: typer.Typer) -> None:
             data |= {"report": str(report.analysis.path), "findings": [item.text for item in report.analysis.findings]}
             print_json("demo", report.exit_code, data)
         else:
-            out.print(_table(report))
+            _print_comparison(report)
             _show_end(report)
         raise typer.Exit(report.exit_code)
 
@@ -66,14 +70,25 @@ def _names(text: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in names if name.strip())
 
 
-def _table(report: api.DemoReport) -> Table:
-    with_task = len({row.task for row in report.rows}) > 1
+def _print_comparison(report: api.DemoReport) -> None:
+    """A table with lines around it; on a narrow terminal the cells of each run below its name."""
     columns = ["Run", "Loss", "Held-out loss", "Accuracy", "Training", "Evaluation"]
-    if with_task:
+    if len({row.task for row in report.rows}) > 1:
         columns.insert(1, "Task")
-    table = Table(*columns, title="Exact match on the test words")
-    table.caption = "Held-out loss: of the model as it was trained / of the checkpoint as it was evaluated"
-    table.columns[0].overflow = "fold"
+    rows = list(_rows(report, with_task="Task" in columns))
+    out = console()
+    table = Table(*columns, title=_TITLE, caption=_CAPTION)
+    for cells in rows:
+        table.add_row(*cells)
+    if not out.is_terminal or out.measure(table, options=out.options.update(width=None)).maximum <= out.width:
+        out.print(table)
+        return
+    out.print(_TITLE)
+    print_table(rows, columns, labelled=True)
+    out.print(_CAPTION)
+
+
+def _rows(report: api.DemoReport, *, with_task: bool) -> Iterator[list[str]]:
     for row in report.rows:
         loss = proof = accuracy = "-"
         if row.loss is not None:
@@ -83,8 +98,7 @@ def _table(report: api.DemoReport) -> Table:
         if row.accuracy is not None:
             accuracy = f"{row.accuracy:.1%} ± {row.stderr or 0:.1%}"
         subject = [row.run, row.task] if with_task else [row.run]
-        table.add_row(*subject, loss, proof, accuracy, _duration(row.training_s), _duration(row.evaluation_s))
-    return table
+        yield [*subject, loss, proof, accuracy, _duration(row.training_s), _duration(row.evaluation_s)]
 
 
 def _duration(seconds: float | None) -> str:

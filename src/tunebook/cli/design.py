@@ -15,8 +15,9 @@ from tunebook.cli.complete import complete_evaluation_tool, complete_parameter, 
 from tunebook.cli.design_session import ask_answers, ask_directory, ask_write
 from tunebook.cli.design_show import design_data, show_design
 from tunebook.cli.options import All, Json, located, takes_options
-from tunebook.cli.output import console, print_json
+from tunebook.cli.output import console, print_json, print_next
 from tunebook.cli.scaffold import finish_scaffold
+from tunebook.cli.waiting import waiting
 from tunebook.core.paths import PLAN_FILE
 from tunebook.errors import UsageError
 
@@ -36,7 +37,7 @@ class _Arguments:
         Path | None,
         typer.Argument(
             metavar="EXPERIMENT_DIR",
-            help="The experiment's directory. (default: a new one, named by task, factors and date)",
+            help="The experiment's directory. [default: a new one, named by task, factors and date]",
         ),
     ] = None
     config: Annotated[Path | None, Help(help="A YAML file with these options as keys; options win over it.")] = None
@@ -47,7 +48,7 @@ class _Arguments:
             metavar="TEXT", help="A contrast, with a name or without: 'H1: lora_rank = 64 > lora_rank = 4'. Repeatable."
         ),
     ] = None
-    name: Annotated[One, Help(metavar="NAME", help="The experiment's name. (default: the directory's)")] = None
+    name: Annotated[One, Help(metavar="NAME", help="The experiment's name. [default: the directory's]")] = None
     model: Annotated[
         Many, Help(metavar="MODEL", help="NAME=PATH, a path, or a name in the site's models directory. Repeatable.")
     ] = None
@@ -91,10 +92,10 @@ class _Arguments:
             autocompletion=complete_parameter,
         ),
     ] = None
-    combine: Annotated[One, Help(metavar="HOW", help="factorial or one-at-a-time. (default: factorial)")] = None
+    combine: Annotated[One, Help(metavar="HOW", help="factorial or one-at-a-time. [default: factorial]")] = None
     base: Annotated[
         Many,
-        Help(metavar="KEY=VALUE,...", help="For one-at-a-time: 'lora_rank=8,lr=1e-5'. (default: the first levels)"),
+        Help(metavar="KEY=VALUE,...", help="For one-at-a-time: 'lora_rank=8,lr=1e-5'. [default: the first levels]"),
     ] = None
     pair: Annotated[
         Many, Help(metavar="KEY,KEY", help="Factors whose levels go together: 'lora_rank,lora_alpha'. Repeatable.")
@@ -103,7 +104,7 @@ class _Arguments:
         Many, Help("--with", metavar="KEY=VALUE,...", help="A single run: 'lora_rank=8,lr=1e-5'. Repeatable.")
     ] = None
     sample: Annotated[One, Help(metavar="N", help="Draw this many combinations at random.")] = None
-    sample_seed: Annotated[One, Help(metavar="N", help="The seed of that draw. (default: 14)")] = None
+    sample_seed: Annotated[One, Help(metavar="N", help="The seed of that draw. [default: 14]")] = None
     replicates: Annotated[
         One, Help(metavar="N", help="Train every combination this many times, each with its own seed.")
     ] = None
@@ -113,7 +114,7 @@ class _Arguments:
     ] = None
     train: Annotated[bool | None, Help("--training/--no-training", help="Train, or only evaluate the models.")] = None
     control: Annotated[
-        Many, Help(metavar="MODEL", help="A base model to evaluate as a control. Repeatable. (default: all)")
+        Many, Help(metavar="MODEL", help="A base model to evaluate as a control. Repeatable. [default: all]")
     ] = None
     no_controls: Annotated[bool, Help("--no-controls", help="No base models as controls.")] = False
     eval_only: Annotated[
@@ -130,10 +131,10 @@ class _Arguments:
     ] = None
     prompt: Annotated[One, Help(metavar="TEXT", help="The prompt with {input}, for training and evaluation.")] = None
     system_prompt: Annotated[One, Help(metavar="TEXT", help="The system prompt, for training and evaluation.")] = None
-    recipe: Annotated[One, Help(metavar="NAME", help="The training recipe. (default: lora_finetune_single_device)")] = (
+    recipe: Annotated[One, Help(metavar="NAME", help="The training recipe. [default: lora_finetune_single_device]")] = (
         None
     )
-    gpus: Annotated[One, Help(metavar="N", help="GPUs of a run; 0 for none. (default: the site's)")] = None
+    gpus: Annotated[One, Help(metavar="N", help="GPUs of a run; 0 for none. [default: the site's]")] = None
     evaluate_epochs: Annotated[
         One, Help(metavar="EPOCHS", help="Which epochs to evaluate: last, all, or zero-based '0,2'.")
     ] = None
@@ -207,17 +208,20 @@ def _design(options: _Arguments) -> None:
         options = replace(options, directory=located(options.directory))
     is_asking = on_terminal() and not options.yes and not options.as_json
     directory = options.directory
-    inputs = api.read_inputs(options.sources())
+    with waiting("reading the answers", quiet=options.as_json):
+        inputs = api.read_inputs(options.sources())
     if is_asking and not inputs.problems:
         inputs = api.read_inputs(ask_answers(options.sources()))
         if options.is_new():
             directory = ask_directory(inputs)
-    report = api.design(
-        directory,
-        api.DesignOptions(update=options.update, defaults=options.yes, dry_run=options.dry_run),
-        given=inputs,
-        confirm=ask_write if is_asking else lambda _: True,
-    )
+    confirm = ask_write if is_asking else _agreed
+    with waiting("verifying models, data and tasks", quiet=options.as_json) as wait:
+        report = api.design(
+            directory,
+            api.DesignOptions(update=options.update, defaults=options.yes, dry_run=options.dry_run),
+            given=inputs,
+            confirm=wait.until(confirm),
+        )
     if options.as_json:
         print_json("design", report.exit_code, design_data(report), warnings=report.warnings, errors=report.errors)
     elif is_asking and not options.dry_run and not report.errors:
@@ -225,6 +229,10 @@ def _design(options: _Arguments) -> None:
     else:
         show_design(report, dry_run=options.dry_run, every=options.every)
     raise typer.Exit(report.exit_code)
+
+
+def _agreed(_: api.DesignReport) -> bool:
+    return True
 
 
 def _end_session(report: api.DesignReport) -> None:
@@ -237,4 +245,4 @@ def _end_session(report: api.DesignReport) -> None:
     if confirmed("Scaffold now?"):
         finish_scaffold("scaffold", api.scaffold(report.experiment), as_json=False)
     else:
-        out.print(f"  next: tunebook scaffold {shlex.quote(str(report.experiment))}", markup=False, emoji=False)
+        print_next(f"tunebook scaffold {shlex.quote(str(report.experiment))}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tunebook import api
-from tunebook.cli.asking import answered, confirmed
+from tunebook.cli.asking import answered, confirmed, fitted
 from tunebook.cli.design_show import show_design
 from tunebook.cli.output import console
 
@@ -147,7 +147,7 @@ def _choice(message: str, known: list[str], words: dict[str, str] | None = None)
 
     if known:
         described = [questionary.Choice(f"{path}  {(words or {}).get(path, '')}".rstrip(), path) for path in known]
-        chosen = str(answered(questionary.select(message, [*described, _OTHER])))
+        chosen = str(answered(questionary.select(fitted(message), [*described, _OTHER])))
         if chosen != _OTHER:
             return chosen
     return _text(message, needed=True, path=True)
@@ -169,7 +169,7 @@ def _text(
     def validate(text: str) -> Any:
         return "an answer is needed" if needed and not text.strip() else check(text)
 
-    return str(answered(kind(message, default=default, validate=validate))).strip()
+    return str(answered(kind(fitted(message), default=default, validate=validate))).strip()
 
 
 def _problem(name: str, start: str = "") -> Callable[[str], Any]:

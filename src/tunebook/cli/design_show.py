@@ -6,7 +6,7 @@ import shlex
 from typing import Any
 
 from tunebook import api
-from tunebook.cli.output import console, most_lines, print_explained, print_problems
+from tunebook.cli.output import console, most_lines, print_explained, print_next, print_problems
 from tunebook.core.notes import UNCHECKED, with_sign
 from tunebook.core.paths import PLAN_FILE
 from tunebook.core.shortened import counted, first_lines
@@ -18,9 +18,10 @@ def show_design(report: api.DesignReport, *, dry_run: bool, every: bool = False)
     """Prints the plan in a dry run, or the changes of an update; then the problems and the totals."""
     out = console()
     if report.before is not None:
-        out.print(report.diff or "Nothing changes.", markup=False, emoji=False, end="" if report.diff else "\n")
+        end = "" if report.diff else "\n"
+        out.print(report.diff or "Nothing changes.", markup=False, soft_wrap=True, end=end)
     elif dry_run:
-        out.print(report.text, markup=False, emoji=False, end="")
+        out.print(report.text, markup=False, soft_wrap=True, end="")
     print_explained(report.errors, report.exit_code, every=every)
     print_problems(report.warnings, kind="warning", every=every)
     if dry_run and report.before is None:
@@ -30,7 +31,7 @@ def show_design(report: api.DesignReport, *, dry_run: bool, every: bool = False)
         out.print(f"\n{counted(len(report.errors), 'error')}: nothing was written", markup=False, emoji=False)
     elif report.written:
         out.print(f"✓ {report.experiment / PLAN_FILE}", markup=False, emoji=False)
-        out.print(f"  next: tunebook scaffold {shlex.quote(str(report.experiment))}", markup=False, emoji=False)
+        print_next(f"tunebook scaffold {shlex.quote(str(report.experiment))}")
 
 
 def show_totals(report: api.DesignReport, *, every: bool = False) -> None:

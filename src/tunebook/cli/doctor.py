@@ -10,6 +10,7 @@ import typer
 from tunebook import api
 from tunebook.cli.options import Json, nearby
 from tunebook.cli.output import console, print_json
+from tunebook.cli.waiting import waiting
 from tunebook.core.shortened import counted
 
 __all__ = ["register"]
@@ -32,7 +33,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
         *,
         timeout_s: Annotated[
-            float, typer.Option("--timeout", min=1, metavar="SECONDS", help="The longest that one answer may take.")
+            float, typer.Option("--timeout-s", min=1, metavar="SECONDS", help="The longest that one answer may take.")
         ] = 120.0,
         as_json: Json = False,
     ) -> None:
@@ -41,7 +42,9 @@ def register(app: typer.Typer) -> None:
         With a plan, only what its jobs need is examined.
         """
         options = api.DoctorOptions(timeout_s=timeout_s)
-        report = api.doctor(nearby(directory), options, on_examined=None if as_json else _show)
+        with waiting("examining", quiet=as_json) as wait:
+            on_examined = None if as_json else wait.before(_show)
+            report = api.doctor(nearby(directory), options, on_examined=on_examined)
         if as_json:
             print_json("doctor", report.exit_code, _data(report), warnings=report.warnings, errors=report.errors)
         else:
@@ -76,9 +79,9 @@ def _show(part: api.Examined) -> None:
     out.print(f"\n{part.subject}", markup=False, style="bold")
     for item in part.diagnoses:
         place = f"{item.file}:{item.line}: " if item.file and item.line else ""
-        out.print(f"  {_SIGNS[item.condition]} {place}{item.message}", markup=False, soft_wrap=True)
+        out.print(f"  {_SIGNS[item.condition]} {place}{item.message}", markup=False)
         if item.hint:
-            out.print(f"      → {item.hint}", markup=False, soft_wrap=True)
+            out.print(f"      → {item.hint}", markup=False)
 
 
 def _show_end(report: api.DoctorReport) -> None:

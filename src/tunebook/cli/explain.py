@@ -9,7 +9,7 @@ import typer
 from tunebook import api
 from tunebook.cli.complete import complete_error
 from tunebook.cli.options import Json
-from tunebook.cli.output import console, print_json
+from tunebook.cli.output import console, print_json, print_table
 from tunebook.core.error_pages import ERROR_PAGES
 from tunebook.errors import ExitCode
 
@@ -55,9 +55,5 @@ def _show(page: api.ErrorPage) -> None:
 
 
 def _show_all(pages: list[api.ErrorPage]) -> None:
-    from rich.table import Table
-
-    table = Table("Code", "Exit code", "What happened", box=None)
-    for page in pages:
-        table.add_row(page.code, "-" if page.exit_code is None else str(int(page.exit_code)), page.title)
-    console().print(table)
+    rows = [(page.code, "-" if page.exit_code is None else str(int(page.exit_code)), page.title) for page in pages]
+    print_table(rows, ("Code", "Exit code", "What happened"))

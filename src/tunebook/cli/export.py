@@ -13,6 +13,7 @@ import typer
 from tunebook import api
 from tunebook.cli.options import All, Directory, Json, located
 from tunebook.cli.output import console, finish, most_lines
+from tunebook.cli.waiting import waiting
 from tunebook.core.jobs import count_states
 from tunebook.core.shortened import counted, first_lines
 from tunebook.core.units import size_text
@@ -55,7 +56,9 @@ def register(app: typer.Typer) -> None:
         options = api.ExportOptions(
             to=to, weights=with_weights, data=with_data, include=tuple(include or ()), overwrite=overwrite
         )
-        report = api.export(located(directory), options)
+        experiment = located(directory)
+        with waiting("writing the archive", quiet=as_json):
+            report = api.export(experiment, options)
         finish("export", report, data=_data, show=partial(_show, every=every), as_json=as_json, every=every)
 
 

@@ -112,8 +112,15 @@ def _name_value(parameter: Any) -> None:
     if parameter.param_type_name == "argument":
         parameter.metavar = parameter.metavar or str(parameter.name).upper()
         parameter.display_type_rich = lambda ctx: None  # noqa: ARG005  the word says it
+        parameter.get_usage_pieces = lambda ctx: [_in_usage(parameter)]  # noqa: ARG005
     elif not parameter.is_flag:
         parameter.metavar = parameter.metavar or _word(parameter)
+
+
+def _in_usage(argument: Any) -> str:
+    """An argument in the usage: as it is if it is needed, otherwise in brackets."""
+    word = argument.metavar if argument.required else f"[{argument.metavar}]"
+    return word if argument.nargs == 1 else f"{word}..."
 
 
 def _word(parameter: Any) -> str:

@@ -11,6 +11,7 @@ from tunebook import api
 from tunebook.cli.design_show import design_data, show_design
 from tunebook.cli.options import Json
 from tunebook.cli.output import print_json
+from tunebook.cli.waiting import waiting
 
 __all__ = ["register"]
 
@@ -24,7 +25,7 @@ def register(app: typer.Typer) -> None:
         directory: Annotated[
             Path | None,
             typer.Argument(
-                metavar="EXPERIMENT_DIR", help="The experiment's directory. (default: the one that the file names)"
+                metavar="EXPERIMENT_DIR", help="The experiment's directory. [default: the one that the file names]"
             ),
         ] = None,
         *,
@@ -32,7 +33,8 @@ def register(app: typer.Typer) -> None:
         as_json: Json = False,
     ) -> None:
         """Make a plan from an experiment_summary.yaml. Warns about everything in it that a plan cannot express."""
-        report = api.import_plan(file, directory, dry_run=dry_run)
+        with waiting("reading the plan and what it names", quiet=as_json):
+            report = api.import_plan(file, directory, dry_run=dry_run)
         if as_json:
             print_json("import", report.exit_code, design_data(report), warnings=report.warnings, errors=report.errors)
         else:

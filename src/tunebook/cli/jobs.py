@@ -16,7 +16,7 @@ from tunebook.core.times import local_iso, time_text
 from tunebook.core.units import spoken_duration
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console
     from rich.text import Text
 
 __all__ = ["counts_data", "jobs_data", "jobs_shown", "watching"]
@@ -35,7 +35,7 @@ _MOST_CHANGES = 20  # lines for the changes of one poll
 
 def jobs_shown(
     jobs: Sequence[api.JobReport], out: Console, *, note: str = "", every: bool = False, command: str = ""
-) -> RenderableType:
+) -> Text:
     """Returns one row per job, or above a screenful counts, and the jobs that need attention.
 
     Args:
@@ -43,23 +43,22 @@ def jobs_shown(
         every: every job, however many there are.
         command: how to see every job.
     """
-    from rich.console import Group
     from rich.text import Text
 
     space = max(_FEWEST_ROWS, screenful(out) - _OTHER_LINES)
     note_line = [_styled((note, "italic"))] if note else []
     if every or len(jobs) <= space:
-        return Group(_table(jobs), "", *map(Text, api.stage_counts(jobs)), *note_line)
+        return Text("\n").join([*_table(jobs, out), Text(), *map(Text, api.stage_counts(jobs)), *note_line])
     condensed = _fitting(jobs, out, space)
-    parts: list[RenderableType] = [Text(line) for line in condensed.counts]
+    lines = [Text(line) for line in condensed.counts]
     if condensed.rows:
-        parts.append(_table(condensed.rows))
-    parts += [_styled((str(group), _COLOURS[group.state])) for group in condensed.groups]
+        lines += _table(condensed.rows, out)
+    lines += [_styled((str(group), _COLOURS[group.state])) for group in condensed.groups]
     if condensed.hidden:
-        parts.append(Text(f"… and {condensed.hidden} more"))
+        lines.append(Text(f"… and {condensed.hidden} more"))
     if command:
-        parts.append(Text(f"`{command}` shows every job", style="dim"))
-    return Group(*parts, *note_line)
+        lines.append(Text(f"`{command}` shows every job", style="dim"))
+    return Text("\n").join([*lines, *note_line])
 
 
 def _fitting(jobs: Sequence[api.JobReport], out: Console, space: int) -> api.Condensed:
@@ -67,25 +66,18 @@ def _fitting(jobs: Sequence[api.JobReport], out: Console, space: int) -> api.Con
     condensed = api.condense(jobs, space)
     if not condensed.rows or not out.is_terminal:
         return condensed
-    lines = len(out.render_lines(_table(condensed.rows))) + len(condensed.groups)
+    lines = len(_table(condensed.rows, out)) + len(condensed.groups)
     if lines <= space + 1:
         return condensed
     return api.condense(jobs, max(_FEWEST_ROWS, space * (len(condensed.rows) + len(condensed.groups)) // lines))
 
 
-def _table(jobs: Sequence[api.JobReport]) -> RenderableType:
+def _table(jobs: Sequence[api.JobReport], out: Console) -> list[Text]:
     """One row per job."""
-    from rich.table import Table
+    from tunebook.cli.wrapped import in_columns
 
-    cells = dict(_CELLS)
-    if not any(job.node for job in jobs):
-        del cells["Node"]
-    table = Table(*cells, box=None, pad_edge=False)
-    for column in table.columns:
-        column.overflow = "fold"
-    for job in jobs:
-        table.add_row(*[cell(job) for cell in cells.values()])
-    return table
+    rows = [[cell(job) for cell in _CELLS.values()] for job in jobs]
+    return in_columns(rows, titles=list(_CELLS), width=out.width if out.is_terminal else None)
 
 
 def _bar(job: api.JobReport) -> str:
@@ -166,7 +158,7 @@ def watching(*, quiet: bool, every: bool = False) -> Iterator[Watch]:
         yield Watch(lambda _: None)
         return
     out = console()
-    if not out.is_terminal:
+    if not out.is_terminal or out.is_dumb_terminal:
         yield Watch(_Lines(out.print, screenful(out), every=every).show)
         return
     table = _LiveTable(out)

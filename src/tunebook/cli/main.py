@@ -5,9 +5,8 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Sequence
-from io import StringIO
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -17,14 +16,13 @@ from tunebook.cli.ending import end_interrupted
 from tunebook.cli.output import failed
 from tunebook.cli.streams import end_output, is_of_output, prepare_streams, say_output_lost, use_utf8
 from tunebook.cli.verbs import SETTINGS, Verbs
-from tunebook.cli.visible import visible_text
-from tunebook.errors import ExitCode, TunebookError, UsageError, os_problem
+from tunebook.cli.wrong_usage import WRONG_USAGE, wrong_usage
+from tunebook.errors import ExitCode, TunebookError, os_problem
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(name="tunebook", cls=Verbs, no_args_is_help=True, **SETTINGS)
 _COLLECT_AFTER = 100_000  # objects; the values of a sweep live as long as the command, and Python would look often
-_WRONG_USAGE: Any = typer.BadParameter.__mro__[2]  # of the command line itself; Typer exports only this kind of it
 
 
 def _print_version(is_asked: bool) -> None:  # noqa: FBT001 - Typer passes the value of the option
@@ -75,8 +73,8 @@ def _shown(error: Exception, arguments: Sequence[str]) -> int:
 
 def _told(error: Exception, arguments: Sequence[str]) -> int:
     """Prints an error, or writes it as a document; returns the exit code."""
-    if isinstance(error, _WRONG_USAGE):
-        return _wrong_usage(error, arguments)
+    if isinstance(error, WRONG_USAGE):
+        return wrong_usage(error, arguments)
     if isinstance(error, BrokenPipeError):
         return ExitCode.FAILED
     if isinstance(error, TunebookError):
@@ -84,17 +82,6 @@ def _told(error: Exception, arguments: Sequence[str]) -> int:
     if isinstance(error, OSError):
         return failed(_problem_of(error), arguments=arguments)
     return failed(bug_report(error, arguments=arguments), arguments=arguments)
-
-
-def _wrong_usage(error: Any, arguments: Sequence[str]) -> int:
-    """Reports arguments that no verb takes: with `--json` as a document, otherwise with the usage of the verb."""
-    if "--json" in arguments:
-        help_of = error.ctx.command_path if error.ctx else "tunebook"
-        return failed(UsageError(error.format_message(), hint=f"see `{help_of} --help`"), arguments=arguments)
-    shown = StringIO()
-    error.show(file=shown)
-    sys.stderr.write(visible_text(shown.getvalue()))
-    return int(error.exit_code)
 
 
 def _problem_of(error: OSError) -> TunebookError:

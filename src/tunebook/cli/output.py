@@ -19,6 +19,7 @@ from tunebook.errors import ExitCode, Problem, TunebookError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 __all__ = [
     "SCHEMA",
@@ -30,15 +31,19 @@ __all__ = [
     "notes_data",
     "print_explained",
     "print_json",
+    "print_markdown",
+    "print_next",
     "print_problems",
     "print_steps",
+    "print_table",
     "problem_data",
     "screenful",
     "steps_data",
 ]
 
 SCHEMA = 1
-_PLAIN_WIDTH = 160  # of tables in files and pipes
+_TWO_WORDS = frozenset({"site init", "task new", "skills install", "skills list"})
+_UNLIMITED = 100_000  # columns of a file or a pipe: each row of a table is one line there
 _LINES_OF_A_PROBLEM = 2
 _PLAIN_HEIGHT = 40  # lines that count as a screenful there
 
@@ -52,7 +57,7 @@ def console(*, stderr: bool = False) -> Console:
 
     stream = sys.stderr if stderr else sys.stdout
     shown = stream.isatty()
-    width = None if shown else _PLAIN_WIDTH
+    width = None if shown else _UNLIMITED
     return SafeConsole(
         plain_marks=not is_unicode(stream),
         stderr=stderr,
@@ -223,6 +228,37 @@ def print_steps(steps: Sequence[api.Step], *, with_diff: bool, every: bool = Tru
             out.print(step.diff(), markup=False, end="", soft_wrap=True)
 
 
+def print_markdown(text: str) -> None:
+    """Prints a summary in Markdown; lines between fences can be pasted, and are left to the terminal."""
+    out = console()
+    is_code = False
+    for line in text.splitlines():
+        is_code ^= line.startswith("```")
+        out.print(line, markup=False, soft_wrap=True if is_code else None)
+
+
+def print_next(command: str) -> None:
+    """Prints the command that comes next, which can be pasted."""
+    console().print(f"  next: {command}", markup=False, emoji=False, soft_wrap=True)
+
+
+def print_table(rows: Iterable[Sequence[str | Text]], titles: Sequence[str], *, labelled: bool = False) -> None:
+    """Prints rows in columns; a narrow terminal shows each row's cells below its first one.
+
+    Args:
+        labelled: whether these have the titles before them there.
+    """
+    from rich.text import Text
+
+    from tunebook.cli.wrapped import in_columns
+
+    out = console()
+    cells = [[cell if isinstance(cell, Text) else Text(visible_text(cell)) for cell in row] for row in rows]
+    width = out.width if out.is_terminal else None
+    for line in in_columns(cells, titles=titles, width=width, labelled=labelled):
+        out.print(line)
+
+
 def steps_data(steps: Iterable[api.Step], *, with_diff: bool = False) -> list[dict[str, str]]:
     """The files for ``--json``."""
     rows = []
@@ -239,11 +275,16 @@ def _visible(text: str) -> str:
     return visible_text(shortened_values(text)).replace("\n", "\\n").replace("\t", "\\t")
 
 
+def _command(arguments: Sequence[str]) -> str:
+    """The verb, or the two words of a verb with commands of its own."""
+    words = [argument for argument in arguments if not argument.startswith("-")][:2]
+    return " ".join(words if " ".join(words) in _TWO_WORDS else words[:1])
+
+
 def failed(error: TunebookError, *, arguments: Sequence[str]) -> ExitCode:
     """Prints an error that ended a verb, with `--json` as a document; returns the exit code."""
     if "--json" in arguments:
-        verb = next((argument for argument in arguments if not argument.startswith("-")), "")
-        print_json(verb, error.exit_code, {}, errors=error.problems)
+        print_json(_command(arguments), error.exit_code, {}, errors=error.problems)
     else:
         print_explained(error.problems, error.exit_code, every="--all" in arguments)
     return error.exit_code

@@ -16,7 +16,8 @@ from tunebook.cli.complete import complete_executor
 from tunebook.cli.ending import left_behind
 from tunebook.cli.jobs import counts_data, jobs_data, watching
 from tunebook.cli.options import All, Directory, Json, OneStage, RunNames, located, takes_options
-from tunebook.cli.output import console, most_lines, print_json, print_problems
+from tunebook.cli.output import console, most_lines, print_json, print_markdown, print_problems
+from tunebook.cli.waiting import waiting
 from tunebook.core.jobs import JobState, Stage
 from tunebook.core.shortened import counted
 from tunebook.errors import ExitCode, Problem
@@ -110,7 +111,8 @@ def _run(command: str, arguments: _Arguments, options: api.RunOptions) -> None:
 
 
 def _preview(command: str, experiment: Path, arguments: _Arguments, options: api.RunOptions) -> None:
-    preview = api.preview(experiment, options)
+    with waiting("reading the experiment", quiet=arguments.as_json):
+        preview = api.preview(experiment, options)
     if arguments.as_json:
         print_json(command, ExitCode.DONE, {"dry_run": True} | preview_data(preview))
     else:
@@ -143,9 +145,18 @@ def _submit(command: str, experiment: Path, arguments: _Arguments, options: api.
         console(stderr=True).print("\n" + words, markup=False)
 
     warnings = _Warnings(quiet=as_json, every=arguments.every)
-    with watching(quiet=as_json, every=arguments.every) as watch:
-        on_event = warnings.before(watch.show)
-        report = api.run(experiment, options, on_event=on_event, on_choice=show_choice, approve=approve, on_leave=leave)
+    with (
+        watching(quiet=as_json, every=arguments.every) as watch,
+        waiting("reading the experiment", quiet=as_json) as wait,
+    ):
+        report = api.run(
+            experiment,
+            options,
+            on_event=wait.until(warnings.before(watch.show)),
+            on_choice=wait.before(show_choice),
+            approve=wait.until(approve),
+            on_leave=leave,
+        )
     if not answers[0]:
         console().print("nothing was submitted", markup=False)
         raise typer.Exit(ExitCode.UNFINISHED)
@@ -238,9 +249,7 @@ def _previewed(one: api.PreviewedJob) -> dict[str, Any]:
 
 def _show(report: api.RunReport, experiment: Path, *, every: bool) -> None:
     out = console()
-    out.print(
-        api.run_summary(report, experiment, most_rows=most_lines(every=every)), markup=False, end="", soft_wrap=True
-    )
+    print_markdown(api.run_summary(report, experiment, most_rows=most_lines(every=every)))
     if report.not_retried:
         jobs = counted(len(report.not_retried), "job")
         out.print(f"\n{jobs} failed earlier; `--retry-failed` runs failed jobs again", markup=False)

@@ -13,7 +13,8 @@ import typer
 from tunebook import api
 from tunebook.cli.asking import agreed, on_terminal
 from tunebook.cli.options import All, Directory, Json, OneStage, RunNames, located, takes_options
-from tunebook.cli.output import console, finish, most_lines, print_problems, print_steps, steps_data
+from tunebook.cli.output import finish, most_lines, print_markdown, print_problems, print_steps, steps_data
+from tunebook.cli.waiting import waiting
 
 __all__ = ["finish_scaffold", "register", "register_tool", "scaffold_data"]
 
@@ -84,7 +85,9 @@ def _scaffold_tool(name: str, arguments: _Arguments) -> None:
 
 
 def _scaffold(command: str, arguments: _Arguments, options: api.ScaffoldOptions) -> None:
-    report = api.scaffold(located(arguments.directory), options)
+    experiment = located(arguments.directory)
+    with waiting("scaffolding", quiet=arguments.as_json) as wait:
+        report = api.scaffold(experiment, replace(options, on_failure=wait.until(options.on_failure)))
     finish_scaffold(command, report, as_json=arguments.as_json, every=arguments.every)
 
 
@@ -108,9 +111,7 @@ def finish_scaffold(command: str, report: api.ScaffoldReport, *, as_json: bool, 
 def _show(report: api.ScaffoldReport, *, every: bool) -> None:
     if report.dry_run:
         print_steps(report.steps, with_diff=True, every=every)
-    console().print(
-        api.scaffold_summary(report, most_rows=most_lines(every=every)), markup=False, end="", soft_wrap=True
-    )
+    print_markdown(api.scaffold_summary(report, most_rows=most_lines(every=every)))
 
 
 def scaffold_data(report: api.ScaffoldReport) -> dict[str, Any]:

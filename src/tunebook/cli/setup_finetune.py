@@ -11,7 +11,8 @@ import typer
 from tunebook import api
 from tunebook.cli.complete import complete_parameter
 from tunebook.cli.options import Json
-from tunebook.cli.output import console, finish, print_steps, steps_data
+from tunebook.cli.output import console, finish, print_next, print_steps, steps_data
+from tunebook.cli.waiting import waiting
 from tunebook.errors import ExitCode
 
 __all__ = ["register"]
@@ -39,7 +40,8 @@ def register(app: typer.Typer) -> None:
         as_json: Json = False,
     ) -> None:
         """Derive a run's configuration and script again from the settings that you edited."""
-        derived = api.setup_finetune(run_directory, assignments=assignments or (), dry_run=dry_run)
+        with waiting("deriving", quiet=as_json):
+            derived = api.setup_finetune(run_directory, assignments=assignments or (), dry_run=dry_run)
         finish("setup-finetune", derived, data=_data, show=_show, as_json=as_json)
 
 
@@ -62,4 +64,4 @@ def _show(derived: api.Derived) -> None:
         out.print(f"  {hint}", markup=False, emoji=False)
     elif derived.exit_code is ExitCode.DONE and not derived.dry_run:
         command = f"tunebook run {experiment} --run {shlex.quote(derived.directory)}"
-        out.print(f"  next: {command}", markup=False, emoji=False)
+        print_next(command)

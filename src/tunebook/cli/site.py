@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
-from rich.text import Text
 from typer.core import TyperGroup
 
 from tunebook import api
-from tunebook.cli.asking import answered, on_terminal
+from tunebook.cli.asking import answered, fitted, on_terminal
 from tunebook.cli.complete import complete_site_setting
 from tunebook.cli.options import Json
-from tunebook.cli.output import console, finish, notes_data, print_json
+from tunebook.cli.output import console, finish, notes_data, print_json, print_table
+from tunebook.cli.visible import visible_text
+from tunebook.cli.waiting import waiting
 from tunebook.core.notes import with_sign
 from tunebook.core.paths import SITE_FILE
 from tunebook.core.shortened import counted
@@ -60,7 +60,9 @@ def show(
 
     `tunebook site` alone does this.
     """
-    finish("site", api.site(_place(directory), quick=quick), data=_report_data, show=_show, as_json=as_json)
+    with waiting("examining the settings", quiet=as_json):
+        report = api.site(_place(directory), quick=quick)
+    finish("site", report, data=_report_data, show=_show, as_json=as_json)
 
 
 def _place(directory: Path | None) -> Path:
@@ -75,20 +77,20 @@ def _report_data(report: api.SiteReport) -> dict[str, Any]:
 
 def _show(report: api.SiteReport) -> None:
     out = console()
-    out.print(_table([(item.label, item.value, item.source) for item in report.settings]))
+    _print_settings((item.label, item.value, item.source) for item in report.settings)
     for note in report.notes:
         out.print(with_sign(note), markup=False)
     if report.errors:
         out.print(f"\n{counted(len(report.errors), 'error')} in {report.site.file or 'the defaults'}", markup=False)
 
 
-def _table(rows: list[tuple[str, str, str]]) -> Table:
-    table = Table("Setting", "Value", "Source", box=None)
-    for column in table.columns:
-        column.overflow = "fold"
-    for label, value, source in rows:
-        table.add_row(Text(label), Text(value or "-"), Text(source, style="dim" if not value else ""))
-    return table
+def _print_settings(rows: Iterable[tuple[str, str, str]]) -> None:
+    from rich.text import Text
+
+    styled = [
+        (label, value or "-", Text(visible_text(source), style="" if value else "dim")) for label, value, source in rows
+    ]
+    print_table(styled, ("Setting", "Value", "Source"))
 
 
 def init(
@@ -119,7 +121,8 @@ def init(
     options = api.SiteInitOptions(
         assignments=tuple(assignments or ()), for_user=for_user, overwrite=overwrite, dry_run=dry_run
     )
-    draft = api.site_init(_place(directory), options, choose=_ask if is_asking else None)
+    with waiting("examining this machine", quiet=as_json) as wait:
+        draft = api.site_init(_place(directory), options, choose=wait.until(_ask) if is_asking else None)
     if as_json:
         print_json("site init", ExitCode.DONE, _draft_data(draft))
     else:
@@ -135,10 +138,12 @@ def _ask(finding: api.Detected) -> str:
             questionary.Choice(f"{item.value or '(any)'} – {item.basis}", value=item.value)
             for item in finding.candidates
         ]
-        chosen = answered(questionary.select(finding.question, choices=[*choices, questionary.Choice(_OTHER, _OTHER)]))
+        chosen = answered(
+            questionary.select(fitted(finding.question), choices=[*choices, questionary.Choice(_OTHER, _OTHER)])
+        )
         if chosen != _OTHER:
             return str(chosen).strip()
-    return str(answered(questionary.text(finding.question, validate=_check(finding.key)))).strip()
+    return str(answered(questionary.text(fitted(finding.question), validate=_check(finding.key)))).strip()
 
 
 def _check(key: str) -> Callable[[str], bool | str]:
@@ -181,7 +186,7 @@ def _show_draft(draft: api.SiteDraft) -> None:
 
     out, aside = console(), console(stderr=True)
     if not draft.written:
-        out.print(draft.text, markup=False, end="")
+        out.print(draft.text, markup=False, soft_wrap=True, end="")
         if draft.before is not None:
             aside.print(f"{draft.path} exists: `--overwrite` replaces it", markup=False)
         return
@@ -190,7 +195,7 @@ def _show_draft(draft: api.SiteDraft) -> None:
         draft.chosen, key=lambda pair: order.get(pair[0].key, len(order))
     )  # a tool's own comes last
     rows = [(setting(finding.key).label, chosen.value, chosen.basis) for finding, chosen in chosen_in_order]
-    out.print(_table(rows))
+    _print_settings(rows)
     for note in draft.notes:
         out.print(f"• {note}", markup=False)
     if draft.original:

@@ -16,7 +16,10 @@ from tunebook.errors import ExitCode
 __all__ = ["register"]
 
 Place = Annotated[
-    Path, typer.Option("--dir", metavar="DIR", help="The project's directory. [default: the current one]")
+    Path,
+    typer.Option(
+        "--dir", metavar="PATH", help="The project's directory. [default: the current one]", show_default=False
+    ),
 ]
 
 

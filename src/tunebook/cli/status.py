@@ -6,7 +6,7 @@ import shlex
 import time
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -16,9 +16,6 @@ from tunebook.cli.options import All, Directory, Json, RunNames, located
 from tunebook.cli.output import console, most_lines, print_json, print_problems
 from tunebook.core.shortened import counted, first_lines
 from tunebook.errors import ExitCode, Problem
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 __all__ = ["register", "status_data"]
 
@@ -52,9 +49,8 @@ def register(app: typer.Typer) -> None:
             print_json("status", report.exit_code, status_data(report), warnings=warnings)
         else:
             print_problems(warnings, kind="warning", every=every)
-            if not watch:
-                out = console()
-                out.print(jobs_shown(report.jobs, out, every=every, command=_every_job(experiment)))
+            out = console()
+            out.print(jobs_shown(report.jobs, out, every=every, command=_every_job(experiment)))
         raise typer.Exit(report.exit_code)
 
     @app.command()
@@ -83,11 +79,12 @@ def _every_job(experiment: Path) -> str:
 
 
 def _watch(experiment: Path, report: api.StatusReport, *, every: bool) -> api.StatusReport:
+    """Shows the jobs until none is in flight; the table goes then, and an interrupt leaves its last frame."""
     from rich.live import Live
 
     out = console()
 
-    def table() -> RenderableType:
+    def table() -> Any:
         return jobs_shown(report.jobs, out, note="; ".join(report.warnings), every=every)
 
     with Live(table(), console=out, refresh_per_second=2) as live:
@@ -95,4 +92,5 @@ def _watch(experiment: Path, report: api.StatusReport, *, every: bool) -> api.St
             time.sleep(_WATCH_S)
             report = api.status(experiment)
             live.update(table())
+        live.transient = True
     return report

@@ -10,7 +10,7 @@ import typer
 
 from tunebook import api
 from tunebook.cli.options import Json, nearby
-from tunebook.cli.output import console, finish
+from tunebook.cli.output import console, finish, print_next
 from tunebook.core.json_text import parse_json
 from tunebook.core.scorers import Scorer
 from tunebook.core.shortened import counted
@@ -37,9 +37,9 @@ def new(
     ] = None,
     *,
     scorer: Annotated[
-        Scorer | None, typer.Option(help=f"How answers are scored: {_SCORERS}. (default: what fits the answers)")
+        Scorer | None, typer.Option(help=f"How answers are scored: {_SCORERS}. [default: what fits the answers]")
     ] = None,
-    dataset: Annotated[Path | None, typer.Option(metavar="PATH", help="The data set. (default: the plan's)")] = None,
+    dataset: Annotated[Path | None, typer.Option(metavar="PATH", help="The data set. [default: the plan's]")] = None,
     group: Annotated[
         list[str] | None,
         typer.Option(metavar="COLUMN", help="A column of the data by which results are compared. Repeatable."),
@@ -49,7 +49,7 @@ def new(
         typer.Option(
             metavar="A,B,…",
             help="The choices; for risk two options, the outcome last. A JSON list if one has a comma. "
-            "(default: the answers in the data)",
+            "[default: the answers in the data]",
         ),
     ] = None,
     grader: Annotated[
@@ -117,7 +117,7 @@ def _show(report: api.NewTaskReport) -> None:
     out = console()
     if not report.written:
         for file in report.files:
-            out.print(f"# ---- {file.path.name} ({file.action})\n{file.text}", markup=False, emoji=False)
+            out.print(f"# ---- {file.path.name} ({file.action})\n{file.text}", markup=False, soft_wrap=True)
         return
     for reason in report.reasons:
         out.print(f"• {reason}", markup=False)
@@ -128,11 +128,11 @@ def _show(report: api.NewTaskReport) -> None:
     out.print(f"  it asks {counted(report.samples, 'sample')} of {report.task.dataset}", markup=False)
     if report.row:
         out.print("Add this table below `### Evaluation Tasks` in the plan, or its last line to the table there:\n")
-        out.print("\n".join(report.row) + "\n", markup=False, emoji=False)
+        out.print("\n".join(report.row) + "\n", markup=False, soft_wrap=True)
         if report.has_matrix:
             out.print(f"and a column `{report.task.name}` to `### Evaluation Matrix`.", markup=False)
     for command in _next(report):
-        out.print(f"  next: {command}", markup=False, emoji=False)
+        print_next(command)
 
 
 def _next(report: api.NewTaskReport) -> list[str]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from tunebook import api
 from tunebook.cli.options import Json
-from tunebook.cli.output import console, print_json, print_problems
+from tunebook.cli.output import print_json, print_problems, print_table
 from tunebook.errors import ExitCode
 
 __all__ = ["register"]
@@ -26,8 +24,11 @@ def register(app: typer.Typer) -> None:
             print_json("tools", ExitCode.DONE, {"tools": rows}, warnings=report.warnings)
             return
         print_problems(report.warnings, kind="warning")
-        table = Table("Tool", "Stage", "Version", box=None)
-        for tool in report.tools:
-            missing = f"not installed here; only its jobs need it, in their environment: {tool.install}"
-            table.add_row(tool.name, tool.stage.value, escape(tool.version or missing))
-        console().print(table)
+        rows = [(tool.name, tool.stage.value, _version(tool)) for tool in report.tools]
+        print_table(rows, ("Tool", "Stage", "Version"))
+
+
+def _version(tool: api.ToolInfo) -> str:
+    if tool.version:
+        return tool.version
+    return f"not installed here; only its jobs need it, in their environment: {tool.install}"

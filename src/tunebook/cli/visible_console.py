@@ -10,6 +10,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from tunebook.cli.visible import visible_text
+from tunebook.cli.wrapped import wrapped
 
 __all__ = ["SafeConsole"]
 
@@ -20,6 +21,17 @@ class SafeConsole(Console):
     def __init__(self, *, plain_marks: bool, **options: Any) -> None:
         super().__init__(**options)
         self._plain_marks = plain_marks
+
+    def print(self, *objects: Any, soft_wrap: bool | None = None, **options: Any) -> None:
+        """Prints texts and renderables; a text that is not left to the terminal is broken between words only."""
+        is_soft = self.soft_wrap if soft_wrap is None else soft_wrap
+        if is_soft or len(objects) != 1 or not isinstance(objects[0], str | Text):
+            super().print(*objects, soft_wrap=is_soft, **options)
+            return
+        text = objects[0]
+        if isinstance(text, str):
+            text = self.render_str(text, markup=options.get("markup"), emoji=options.get("emoji"))
+        super().print(wrapped(text, self.width), soft_wrap=True, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Makes a text of a string; its width is that of what is shown."""

@@ -48,7 +48,7 @@ def diagnose_disks(directory: Path, site: Site, *, timeout_s: float) -> Iterator
     for used in _used(directory, site):
         place, why_not = _look(used.path, timeout_s)
         if place is None:
-            hint = "ask the cluster's support whether the file server is well, or allow more time: `--timeout`"
+            hint = "ask the cluster's support whether the file server is well, or allow more time: `--timeout-s`"
             yield not_checked(f"{used.label} {used.path}: {why_not}", hint)
             continue
         yield from _of_place(used, place)

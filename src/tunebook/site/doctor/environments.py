@@ -36,7 +36,7 @@ def diagnose_environments(
         names = ", ".join(use.label for use in own)
         name = f"{names}: {environment_text(environment) or 'the Python that runs tunebook'}"
         if probed.took_too_long:
-            hint = "allow more time (`--timeout 300`): the first import from a network file system is slow"
+            hint = "allow more time (`--timeout-s 300`): the first import from a network file system is slow"
             yield not_checked(f"{name} did not answer within {timeout_s:g} s", hint)
             continue
         if probed.failed:

@@ -40,7 +40,7 @@ def diagnose_scheduler(site: Site, here: Surroundings, *, timeout_s: float) -> I
             yield fine(f"{why}: jobs run on this machine")
     except SlurmError as error:
         why = f"SLURM does not answer ({error})"
-        yield wrong(why, "try again later, or ask the cluster's support; `--timeout` allows more time")
+        yield wrong(why, "try again later, or ask the cluster's support; `--timeout-s` allows more time")
     verdict = verify(site, here, cluster, no_cluster=why, start=False, timeout_s=timeout_s)
     for condition, problems in ((Condition.PROBLEM, verdict.errors), (Condition.WARNING, verdict.warnings)):
         for problem in problems:
