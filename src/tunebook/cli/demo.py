@@ -19,6 +19,7 @@ from tunebook.core.units import spoken_duration
 
 __all__ = ["register"]
 
+_WIDEST = 10_000  # columns that no terminal has
 _TITLE = "Exact match on the test words"
 _CAPTION = "Held-out loss: of the model as it was trained / of the checkpoint as it was evaluated"
 
@@ -80,7 +81,7 @@ def _print_comparison(report: api.DemoReport) -> None:
     table = Table(*columns, title=_TITLE, caption=_CAPTION)
     for cells in rows:
         table.add_row(*cells)
-    if not out.is_terminal or out.measure(table, options=out.options.update(width=None)).maximum <= out.width:
+    if not out.is_terminal or out.measure(table, options=out.options.update(width=_WIDEST)).maximum <= out.width:
         out.print(table)
         return
     out.print(_TITLE)
