@@ -20,6 +20,10 @@ from tunebook.core.units import spoken_duration
 
 __all__ = ["register"]
 
+_WIDEST = 10_000  # columns that no terminal has
+_TITLE = "Exact match on the test words"
+_CAPTION = "Held-out loss: of the model as it was trained / of the checkpoint as it was evaluated"
+
 
 def register(app: typer.Typer) -> None:
     """Adds the verb."""
@@ -73,10 +77,6 @@ def _names(text: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in names if name.strip())
 
 
-_TITLE = "Exact match on the test words"
-_CAPTION = "Held-out loss: of the model as it was trained / of the checkpoint as it was evaluated"
-
-
 def _print_comparison(report: api.DemoReport) -> None:
     """A table with lines around it; on a narrow terminal the cells of each run below its name."""
     columns = ["Run", "Loss", "Held-out loss", "Accuracy", "Training", "Evaluation"]
@@ -87,7 +87,7 @@ def _print_comparison(report: api.DemoReport) -> None:
     table = Table(*columns, title=_TITLE, caption=_CAPTION)
     for cells in rows:
         table.add_row(*cells)
-    if not out.is_terminal or out.measure(table, options=out.options.update(width=None)).maximum <= out.width:
+    if not out.is_terminal or out.measure(table, options=out.options.update(width=_WIDEST)).maximum <= out.width:
         out.print(table)
         return
     out.print(_TITLE)

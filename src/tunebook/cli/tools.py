@@ -24,8 +24,8 @@ def register(app: typer.Typer) -> None:
             print_json("tools", ExitCode.DONE, {"tools": rows}, warnings=report.warnings)
             return
         print_problems(report.warnings, kind="warning")
-        rows = [(tool.name, tool.stage.value, _version(tool)) for tool in report.tools]
-        print_table(rows, ("Tool", "Stage", "Version"))
+        shown = [(tool.name, tool.stage.value, _version(tool)) for tool in report.tools]
+        print_table(shown, ("Tool", "Stage", "Version"))
 
 
 def _version(tool: api.ToolInfo) -> str:

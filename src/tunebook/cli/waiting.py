@@ -59,7 +59,8 @@ class Waiting:
 
     def watch(self, out: Console) -> None:
         """Shows the line until it is over; once only where a line cannot be replaced."""
-        begin, delay = time.monotonic(), _FIRST_S
+        begin = time.monotonic()
+        delay: float | None = _FIRST_S
         while not self._over.wait(delay):
             self._show(out, time.monotonic() - begin)
             delay = None if out.is_dumb_terminal else _NEXT_S
