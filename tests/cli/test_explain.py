@@ -64,8 +64,8 @@ def test_json_gives_the_code_and_the_place_of_the_page(tmp_path: Path) -> None:
 
 
 def test_all_pages_are_listed(tmp_path: Path) -> None:
-    listed = tunebook(tmp_path, "explain").stdout
-    assert all(f" {code} " in listed for code in ERROR_PAGES)
+    lines = tunebook(tmp_path, "explain").stdout.splitlines()
+    assert {line.split()[0] for line in lines if line} >= set(ERROR_PAGES)
 
 
 def test_the_words_of_status_tables_are_known_too_and_others_are_a_usage_error() -> None:
