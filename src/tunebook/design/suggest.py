@@ -84,7 +84,7 @@ def _data_paths(file: Path, here: Path) -> Iterator[Path]:
 
 def _splits(path: Path) -> str:
     """A data set's splits in words; empty for anything else."""
-    files = filter(Path.is_file, path.glob("*")) if path.is_dir() else [path]
+    files = [file for file in path.glob("*") if file.is_file()] if path.is_dir() else [path]
     if sum(file.stat().st_size for file in files) > _LARGEST_BYTES:
         return ""
     facts = read_dataset_facts(path)
