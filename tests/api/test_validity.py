@@ -128,7 +128,7 @@ def test_status_says_that_the_plan_has_changed_since_it_was_scaffolded(experimen
     assert api.status(experiment).warnings == ()
     replace(experiment / PLAN_FILE, "1e-2", "2e-2")
     (warning,) = api.status(experiment).warnings
-    assert warning.startswith("experiment_summary.md has changed since all of it was scaffolded")
+    assert warning.startswith("experiment_summary.md has changed since it was scaffolded")
     assert api.scaffold(experiment, api.ScaffoldOptions(runs=("rank4",))).exit_code is ExitCode.DONE
     assert api.status(experiment).warnings == (warning,)
     assert api.scaffold(experiment).exit_code is ExitCode.DONE

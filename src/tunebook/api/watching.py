@@ -52,8 +52,8 @@ def _plan_warnings(experiment: Path, manifest: Manifest) -> Iterator[str]:
     """A warning if the states are those of jobs that the plan may ask for in another form now."""
     if manifest.plan and manifest.plan != plan_digest(experiment):
         yield (
-            f"{PLAN_FILE} has changed since all of it was scaffolded: the states are those of the jobs as they were "
-            "written; `tunebook scaffold` writes them for the plan of today"
+            f"{PLAN_FILE} has changed since it was scaffolded: the states are those of the jobs as they were written "
+            "then; `tunebook scaffold` updates them"
         )
 
 

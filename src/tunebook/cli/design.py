@@ -131,9 +131,9 @@ class _Arguments:
     ] = None
     prompt: Annotated[One, Help(metavar="TEXT", help="The prompt with {input}, for training and evaluation.")] = None
     system_prompt: Annotated[One, Help(metavar="TEXT", help="The system prompt, for training and evaluation.")] = None
-    recipe: Annotated[One, Help(metavar="NAME", help="The training recipe. [default: lora_finetune_single_device]")] = (
-        None
-    )
+    recipe: Annotated[
+        One, Help(metavar="NAME", help="The training recipe. [default: LoRA, on as many GPUs as --gpus says]")
+    ] = None
     gpus: Annotated[One, Help(metavar="N", help="GPUs of a run; 0 for none. [default: the site's]")] = None
     evaluate_epochs: Annotated[
         One, Help(metavar="EPOCHS", help="Which epochs to evaluate: last, all, or zero-based '0,2'.")
