@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import pytest
 
-from tunebook.core.plugin_guard import guarded, mismatch
+from tunebook.core.plugin_guard import guarded, mismatch, output_aside
 from tunebook.errors import PlanError, ToolError
 
 
@@ -101,3 +104,30 @@ def test_values_of_a_type_are_no_mismatch(value: object, wanted: object) -> None
 )  # fmt: skip
 def test_values_of_another_type_are_told(value: object, wanted: object) -> None:
     assert " in place of " in mismatch(value, wanted)
+
+
+def test_the_output_is_back_after_two_threads_have_loaded_plug_ins(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each thread would otherwise put back what the other one had set."""
+    first_is_in, second_is_in, first_is_out = threading.Event(), threading.Event(), threading.Event()
+
+    def first() -> None:
+        with output_aside():
+            first_is_in.set()
+            second_is_in.wait(timeout=0.5)  # it never comes while this block lasts
+        first_is_out.set()
+
+    def second() -> None:
+        first_is_in.wait()
+        with output_aside():
+            second_is_in.set()
+            first_is_out.wait(timeout=0.5)
+
+    before = sys.stdout
+    with ThreadPoolExecutor(2) as pool:
+        loaded = [pool.submit(first), pool.submit(second)]
+    for one in loaded:
+        one.result()
+    assert sys.stdout is before
+    with output_aside():
+        print("of a plug-in")  # noqa: T201  as plug-ins do
+    assert capsys.readouterr() == ("", "of a plug-in\n")

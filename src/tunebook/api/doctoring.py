@@ -112,6 +112,7 @@ def doctor(
     if not directory.is_dir():
         raise UsageError(f"{directory} is not a directory", hint="name the experiment's directory, or leave it out")
     parsed, loaded = find_site(directory), _plan(directory)
+    installed_tools()  # before the threads: loading takes the output of the whole process aside
     looks = _looks(directory, parsed, loaded, options.timeout_s)
     examined: list[Examined] = []
     with threads(len(looks)) as pool:

@@ -9,19 +9,33 @@ from __future__ import annotations
 import dataclasses
 import functools
 import numbers
+import sys
+import threading
 import traceback
 import types
 import typing
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tunebook.errors import ToolError, TunebookError
 
-__all__ = ["guarded", "lacking_words", "mismatch", "raised_words"]
+__all__ = ["guarded", "lacking_words", "mismatch", "output_aside", "raised_words"]
 
 _Guarded = TypeVar("_Guarded")
 _HINT = "report it to the maintainer of that package, or do without the plug-in"
+_loading = threading.RLock()
+
+
+@contextmanager
+def output_aside() -> Iterator[None]:
+    """A block in which a plug-in is loaded: what it prints goes to stderr, since `--json` prints one document.
+
+    The output is that of the whole process, so only one thread at a time loads a plug-in.
+    """
+    with _loading, redirect_stdout(sys.stderr):
+        yield
 
 
 def guarded(plugin: _Guarded, contract: type, *, described: str) -> _Guarded:

@@ -11,7 +11,7 @@ from inspect import get_annotations, signature
 
 from tunebook.core.entry_points import group_of, package_of
 from tunebook.core.parameters import suggestion
-from tunebook.core.plugin_guard import guarded, lacking_words, raised_words
+from tunebook.core.plugin_guard import guarded, lacking_words, output_aside, raised_words
 from tunebook.errors import ExecutorError, NoSlurmError, SlurmError, TunebookError, UsageError
 from tunebook.executors.base import Executor, ExecutorFactory, ExecutorOptions
 from tunebook.executors.local import LocalExecutor
@@ -70,8 +70,9 @@ def _installed() -> dict[str, EntryPoint]:
 def _made(point: EntryPoint, options: ExecutorOptions) -> Executor:
     """The executor of an entry point; one of another package is guarded."""
     try:
-        factory: ExecutorFactory = point.load()
-        executor = factory(options)
+        with output_aside():
+            factory: ExecutorFactory = point.load()
+            executor = factory(options)
         package = package_of(point)
         if package == "tunebook":
             return executor

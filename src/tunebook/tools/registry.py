@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import EntryPoint
@@ -14,7 +13,7 @@ from typing import Any
 
 from tunebook.core.entry_points import package_of
 from tunebook.core.jobs import Stage
-from tunebook.core.plugin_guard import guarded, lacking_words, raised_words
+from tunebook.core.plugin_guard import guarded, lacking_words, output_aside, raised_words
 from tunebook.errors import Problem
 from tunebook.tools.base import EvaluationTool, Package, PreparationTool, Tool
 from tunebook.tools.entry_points import damaged_tool_packages, is_verb, tool_entry_points
@@ -124,7 +123,7 @@ def _load(point: EntryPoint) -> tuple[Any, str]:
     if not is_verb(point.name):
         return None, "its name has other characters than letters, digits, dots, dashes and underscores"
     try:
-        with redirect_stdout(sys.stderr):  # a document of `--json` is all that is printed
+        with output_aside():
             tool = point.load()()
         reason = "; ".join(_breaches(tool, point.name))
         if not reason and package_of(point) != "tunebook":
