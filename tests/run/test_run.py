@@ -221,7 +221,7 @@ def test_stage_and_run_are_selected(experiment: Experiment) -> None:
     assert run(experiment, runs=("rank1*",)).submitted == ("rank16/finetune",)
     assert run(experiment, stage=Stage.PREPARATION, runs=("rank8",)).submitted == (TRAINED,)
     assert run(experiment).submitted == (EVALUATED,)
-    with pytest.raises(UsageError, match=r"no run is called `rank7`.*rank8, rank16"):
+    with pytest.raises(UsageError, match=r"no run is called `rank7` \(did you mean `rank8`\?\)"):
         run(experiment, runs=("rank7",))
     with pytest.raises(UsageError, match="none of these runs has a job of the stage evaluation"):
         run(experiment, runs=("rank16",), stage=Stage.EVALUATION)

@@ -65,7 +65,13 @@ class Terminal:
         self._process.sendline(line)
 
     def keys(self, keys: str) -> None:
-        """Sends keys to a program that reads lines, which the terminal itself understands: Ctrl-C, Ctrl-D."""
+        """Sends keys to a program that reads lines, which the terminal itself understands: Ctrl-C, Ctrl-D.
+
+        It must have begun to read: an interrupt between its question and its read shows only with the next key.
+        """
+        deadline = time.monotonic() + HANG_S
+        while not self._sleeps() and self._process.isalive() and time.monotonic() < deadline:
+            time.sleep(0.02)
         self._process.send(keys)
 
     def answers(self, question: str, keys: str) -> None:
@@ -102,6 +108,12 @@ class Terminal:
     def _waits_for_keys(self) -> bool:
         """Whether a prompt has turned the echo of keys off, and the program sleeps: on a busy machine it does not."""
         try:
-            return not self._process.getecho() and psutil.Process(self._process.pid).status() == psutil.STATUS_SLEEPING
-        except (psutil.Error, OSError):
+            return not self._process.getecho() and self._sleeps()
+        except OSError:
+            return False
+
+    def _sleeps(self) -> bool:
+        try:
+            return bool(psutil.Process(self._process.pid).status() == psutil.STATUS_SLEEPING)
+        except psutil.Error:
             return False

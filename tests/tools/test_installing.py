@@ -100,4 +100,4 @@ def test_scripts_have_the_words_that_name_no_path(name: str, extra: str) -> None
 def test_no_other_module_has_words_of_its_own() -> None:
     own_words = re.compile(r"pip install (\S*tunebook|')")
     found = [path for path in sorted(SOURCE.rglob("*.py")) if own_words.search(path.read_text())]
-    assert found == [SOURCE / "tools" / "fitting.py", SOURCE / "tools" / "runtime" / "installing.py"]
+    assert found == [SOURCE / "tools" / "runtime" / "installing.py"]
