@@ -36,6 +36,18 @@ def test_an_environment_that_works_stays_as_it_is(tmp_path: Path) -> None:
     assert make("no-such-python", tmp_path).returncode == 0
 
 
+def test_an_environment_of_an_old_python_is_kept_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "pyvenv.cfg").touch()
+    program(tmp_path / "bin" / "python", 'case "$1" in -c) exit 1;; --version) echo Python 3.9.18;; esac')
+    done = make(sys.executable, tmp_path)
+    assert done.returncode == 1
+    assert "is an environment of Python 3.9.18, and is kept" in done.stderr
+    assert "make demo VENV=NAME" in done.stderr
+    assert (tmp_path / "pyvenv.cfg").exists()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["bin", "python", "pyvenv.cfg"]
+
+
 def test_an_old_python_is_named_with_what_to_do(tmp_path: Path) -> None:
     old = program(tmp_path / "python", 'if [ "$1" = --version ]; then echo Python 3.9.18; else exit 1; fi')
     done = make(old, tmp_path / "venv")
