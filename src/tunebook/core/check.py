@@ -107,7 +107,8 @@ def _unheeded_epochs(plan: Plan) -> Iterator[Problem]:
         return
     for entry in entries:
         usual = epochs_of(plan, trained[entry.run], plan.epochs_to_evaluate)
-        if entry.epochs is None or epochs_of(plan, trained[entry.run], entry.epochs) == usual:
+        is_known = bool(usual)  # a run without Epochs is an error of its own
+        if not is_known or entry.epochs is None or epochs_of(plan, trained[entry.run], entry.epochs) == usual:
             return
     asked = plan.epochs_to_evaluate
     words = asked if isinstance(asked, str) else ", ".join(map(str, asked))
