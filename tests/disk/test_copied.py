@@ -6,7 +6,9 @@ import re
 import zipfile
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from tunebook.core.secrets import literal_secret, secret_pattern, secrets_of_commands, secrets_of_environment
 from tunebook.disk.copied import copy_pieces, has_match, without_matches
@@ -98,3 +100,16 @@ def test_the_digest_is_that_of_what_was_written() -> None:
     copied = copy_pieces(iter([b"ab", b"", b"c"]), written.append)
     assert (b"".join(written), copied.size) == (b"abc", 3)
     assert copied.sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_the_rows_of_a_parquet_file_are_searched(tmp_path: Path) -> None:
+    """Their texts are compressed: the report's tables have the prompts and answers of all samples."""
+    path = tmp_path / "samples.parquet"
+    answers = [f"the answer of sample {number}" for number in range(3000)]
+    table = pa.table({"answer": [*answers, SECRET.decode()]})
+    parquet.write_table(table, path, compression="zstd", use_dictionary=False, write_statistics=False)
+    assert SECRET not in path.read_bytes()
+    assert has_match(str(path), PATTERN) is True
+    assert has_match(str(path), re.compile(b"something")) is False
+    path.write_bytes(path.read_bytes()[:200])
+    assert has_match(str(path), PATTERN) is None

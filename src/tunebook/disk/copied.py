@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
@@ -18,6 +19,7 @@ __all__ = ["PACKED", "Copied", "copy_pieces", "file_pieces", "has_match", "witho
 _PIECE = 1 << 20
 _OVERLAP = 1 << 12  # bytes; no secret is longer
 _LONGEST = 1 << 16  # bytes that wait for the end of a match
+_ROWS = 1 << 10  # of a Parquet file that are looked at together
 _CONTEXT = 16  # bytes before a match that a pattern looks at
 PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf", b"Rar!", b"%PDF", b"PAR1", b"ARROW1")
 """How files begin whose content is packed: gzip, bzip2, xz, zstd, 7z, rar, PDF, Parquet and Arrow."""
@@ -94,7 +96,7 @@ def _cleaned(
 
 
 def has_match(path: str, pattern: re.Pattern[bytes]) -> bool | None:
-    """Whether a file has a match in its bytes or, if it is a ZIP archive, in one of its members.
+    """Whether a file has a match in its bytes, in a member of a ZIP archive, or in a row of a Parquet file.
 
     Returns ``None`` if it has none in its bytes, but is packed in a way that cannot be unpacked here.
 
@@ -105,22 +107,43 @@ def has_match(path: str, pattern: re.Pattern[bytes]) -> bool | None:
         return True
     with open_regular(path) as stream:
         beginning = stream.read(8)
-    if not beginning.startswith(b"PK"):
+    unpacked = next((read for start, read in _UNPACKED.items() if beginning.startswith(start)), None)
+    if unpacked is None:
         return None if beginning.startswith(PACKED) else False
-    with suppress(ImportError):
-        import zipfile_zstd  # noqa: F401  teaches `zipfile` how inspect-ai packs
     try:
-        with zipfile.ZipFile(path) as archive:
-            return any(_member_matches(archive, member, pattern) for member in archive.infolist())
+        return any(_matches(pieces, pattern) for pieces in unpacked(path))
     except OSError:
         raise
     except Exception:  # noqa: BLE001  each way of packing has errors of its own for what is damaged
         return None
 
 
-def _member_matches(archive: zipfile.ZipFile, member: zipfile.ZipInfo, pattern: re.Pattern[bytes]) -> bool:
-    with archive.open(member) as stream:
-        return _matches(_pieces(stream), pattern)
+def _members(path: str) -> Iterator[Iterator[bytes]]:
+    """The members of a ZIP archive."""
+    with suppress(ImportError):
+        import zipfile_zstd  # noqa: F401  teaches `zipfile` how inspect-ai packs
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            with archive.open(member) as stream:
+                yield _pieces(stream)
+
+
+def _rows(path: str) -> Iterator[Iterator[bytes]]:
+    """The rows of a Parquet file as JSON.
+
+    Raises:
+        ImportError: the package that reads them is not installed here.
+    """
+    from pyarrow import parquet
+
+    with open_regular(path) as stream:
+        for batch in parquet.ParquetFile(stream).iter_batches(batch_size=_ROWS):
+            text = json.dumps(batch.to_pylist(), ensure_ascii=False, default=str)
+            yield iter((text.encode("utf-8", "surrogateescape"),))
+
+
+_UNPACKED: Mapping[bytes, Callable[[str], Iterator[Iterator[bytes]]]] = {b"PK": _members, b"PAR1": _rows}
+"""The readers of packed files, by how these begin."""
 
 
 def _matches(pieces: Iterator[bytes], pattern: re.Pattern[bytes]) -> bool:
