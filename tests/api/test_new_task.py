@@ -192,7 +192,7 @@ def test_a_file_that_somebody_saves_at_the_same_moment_is_kept(
             script.write_text("a person's own task")
         return write_text(path, text, **options)
 
-    monkeypatch.setattr("tunebook.api.new_task.write_text", saved_meanwhile)
+    monkeypatch.setattr("tunebook.disk.atomic.write_text", saved_meanwhile)
     with pytest.raises(ConflictError, match=r"income\.py was changed while this ran"):
         made(folder, overwrite=overwrite)
     assert script.read_text() == "a person's own task"

@@ -158,7 +158,7 @@ def test_a_file_that_somebody_saves_at_the_same_moment_is_kept(tmp_path: Path, m
             agents.write_text("My own rules.\n")
         return write_text(path, text, **options)
 
-    monkeypatch.setattr("tunebook.api.agent_skills.write_text", saved_meanwhile)
+    monkeypatch.setattr("tunebook.disk.atomic.write_text", saved_meanwhile)
     with pytest.raises(ConflictError, match=r"AGENTS\.md was changed while this ran"):
         api.skills_install(tmp_path)
     assert agents.read_text() == "My own rules.\n"

@@ -9,12 +9,12 @@ from pathlib import Path
 from tunebook.agents.marks import is_own_section, is_own_skill, marked_skill, with_section
 from tunebook.agents.shipped import agents_section, shipped_skills
 from tunebook.core.paths import absolute_path
-from tunebook.disk.atomic import write_text
+from tunebook.disk.atomic import replace_text, write_text
 from tunebook.disk.inside import place_inside
 from tunebook.disk.manifest import digest
 from tunebook.disk.originals import original_of
 from tunebook.disk.read import read_text
-from tunebook.errors import ConflictError, ExitCode, LinkError, Problem, UsageError
+from tunebook.errors import ExitCode, LinkError, Problem, UsageError
 from tunebook.scaffold.reconcile import Action, Step, reconcile
 from tunebook.tools.base import PlannedFile
 
@@ -174,5 +174,4 @@ def _write(root: Path, step: Step) -> None:
     if step.action is Action.OVERWRITE and step.before is not None:
         write_text(original_of(path, step.before), step.before, within=None)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not write_text(path, step.after or "", within=None, only_if=lambda: read_text(path) == step.before):
-        raise ConflictError(f"{path} was changed while this ran, and is kept", hint="repeat the command")
+    replace_text(path, step.before, step.after or "", within=None)

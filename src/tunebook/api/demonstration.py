@@ -143,7 +143,7 @@ def demo(
 
 
 def _refuse_another_experiment(directory: Path) -> None:
-    """The demo goes on with its own plan only, which stands beside its own data and task."""
+    """Accepts a plan of the demo, which stands beside the demo's own data and task."""
     has_inputs = all((directory / name).is_file() for name in _INPUTS)
     if (directory / PLAN_FILE).is_file() and not has_inputs:
         hint = "name a new directory for the demo: `--dir NAME`; `tunebook run` runs the experiment that is there"

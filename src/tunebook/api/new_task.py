@@ -13,7 +13,7 @@ from tunebook.core.plan import EvaluationTask, Plan
 from tunebook.core.plan.resources import task_table
 from tunebook.core.plan.settings import effective
 from tunebook.core.scorers import Scorer
-from tunebook.disk.atomic import write_text
+from tunebook.disk.atomic import replace_text, write_text
 from tunebook.disk.originals import original_of
 from tunebook.disk.read import read_text
 from tunebook.errors import ConflictError, ExitCode, PlanError, Problem, UsageError
@@ -320,8 +320,7 @@ def _write(file: WrittenFile, within: Path | None) -> None:
         return
     if file.original is not None:
         write_text(file.original, file.before or "", within=within)
-    if not write_text(file.path, file.text, within=within, only_if=lambda: read_text(file.path) == file.before):
-        raise ConflictError(f"{file.path} was changed while this ran, and is kept", hint="repeat the command")
+    replace_text(file.path, file.before, file.text, within=within)
 
 
 def _row(task: NewTask, other_data: str, plan: Plan | None, directory: Path) -> tuple[str, ...]:

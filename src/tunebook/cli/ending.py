@@ -20,7 +20,7 @@ _AGAIN = "call the same command again: it continues"
 
 
 def end_interrupted(arguments: Sequence[str]) -> NoReturn:
-    """Ends the process with the code of the signal: 130, 143 or 129; with `--json` its document says so."""
+    """Ends the process with the code of the signal: 130, 143 or 129; with `--json` it prints a document."""
     code = api.interrupt_code()
     with suppress(OSError):  # the terminal may be closed
         if "--json" in arguments:

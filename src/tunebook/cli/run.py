@@ -137,13 +137,12 @@ def _submit(command: str, experiment: Path, arguments: _Arguments, options: api.
 
     def approve(preview: api.Preview) -> bool:
         previews.append(preview)
-        must_ask = not arguments.yes
-        if as_json:
-            if must_ask:
-                refuse_repeats(preview, option="--yes")
-            return True
-        _show_preview(preview)
-        if preview.repeated and must_ask and on_terminal():
+        repeats = bool(preview.repeated) and not arguments.yes
+        if as_json and repeats:
+            refuse_repeats(preview, option="--yes")
+        if not as_json:
+            _show_preview(preview)
+        if not as_json and repeats and on_terminal():
             answers[0] = agreed("Run these jobs again?")
         return answers[0]
 

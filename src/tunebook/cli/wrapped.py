@@ -1,6 +1,6 @@
 """Texts in lines and columns that fit a terminal. Words stay whole: half a path or half a command cannot be copied.
 
-What is longer than the terminal is wide is left to the terminal, which joins the parts again when they are copied.
+The terminal breaks a longer word itself, and joins its parts again when they are copied.
 """
 
 from __future__ import annotations
@@ -66,16 +66,26 @@ def in_columns(
         width: of the terminal; ``None`` for a file or a pipe, in which each row is one line.
         labelled: whether cells that stand below each other have the titles before them.
     """
-    kept = [place for place, cells in enumerate(zip(*rows, strict=True)) if any(cell.plain for cell in cells)]
-    if not kept:
+    rows, titles = _without_empty_columns(rows, titles)
+    if not rows:
         return []
-    rows = [[row[place] for place in kept] for row in rows]
-    titles = [titles[place] for place in kept] if titles else []
-    shown = [[Text(title, style="bold") for title in titles], *rows] if titles else rows
+    shown = rows
+    if titles:
+        shown = [[Text(title, style="bold") for title in titles], *rows]
     widths = _widths(shown, width)
     if widths is None and width is not None:
-        return [line for row in rows for line in _below(row, titles if labelled else (), width)]
+        labels = titles if labelled else ()
+        return [line for row in rows for line in _below(row, labels, width)]
     return [line for row in shown for line in _beside(row, widths or ())]
+
+
+def _without_empty_columns(rows: Sequence[Sequence[Text]], titles: Sequence[str]) -> tuple[list[list[Text]], list[str]]:
+    """The columns in which some row has a text; no rows if there is no such column."""
+    columns = list(zip(*rows, strict=True))
+    kept = [place for place, cells in enumerate(columns) if any(cell.plain for cell in cells)]
+    if not kept:
+        return [], []
+    return [[row[place] for place in kept] for row in rows], [titles[place] for place in kept if titles]
 
 
 def _widths(rows: Sequence[Sequence[Text]], width: int | None) -> list[int] | None:

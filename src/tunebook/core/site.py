@@ -108,7 +108,7 @@ class Site:
 
     @property
     def partitions(self) -> tuple[NodeLimits, ...]:
-        """What is known of the partitions that jobs go to: those that are set, or the cluster's default."""
+        """The limits of the partitions that jobs go to: those that are set, or the cluster's default."""
         names = [name for name in self.partition.split(",") if name]
         return tuple(item for item in self.nodes if item.partition in names or (not names and item.is_default))
 

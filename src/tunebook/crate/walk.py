@@ -35,11 +35,11 @@ def files_below(
     Args:
         within: the directory that no link may lead out of.
         checkpoints: whether directories of checkpoints, and files with weights, are among them.
-        all_known: whether every file there is to be copied; otherwise a link that leads out is among the paths.
+        all_known: whether the caller copies every file; otherwise a link that leads out is among the paths.
         links: where the links on the way to the folder lead.
 
     Raises:
-        LinkError: a symbolic link leads out of ``within``, and all files are to be copied.
+        LinkError: a symbolic link leads out of ``within``, and the caller copies every file.
         OSError: a directory cannot be read.
     """
     for entry in _entries(folder):

@@ -74,7 +74,7 @@ def _shown(path: Path, here: Path) -> str:
 
 
 def _data_paths(file: Path, here: Path) -> Iterator[Path]:
-    """What a file may be a data set of: the directory with a file for each split, otherwise itself."""
+    """The data set that a file may belong to: a directory with a file for each split; then the file itself."""
     if file.suffix not in _DATA_FILES:
         return
     if file.parent != here and is_split_file(file):

@@ -123,7 +123,7 @@ def _replace(temporary: Path, target: Path) -> None:
     if not temporary.is_dir():
         temporary.replace(target)
     elif not exchange(temporary, target):
-        aside = _free(target)  # its name is no temporary one: if this process is killed now, the earlier archive stays
+        aside = _free(target)  # not a temporary name: if this process is killed now, the earlier archive stays
         target.rename(aside)
         try:
             temporary.rename(target)

@@ -17,7 +17,9 @@ from pathlib import Path
 
 from tunebook.core.paths import PARTS
 from tunebook.disk.inside import place_inside
+from tunebook.disk.read import read_text
 from tunebook.disk.this_machine import process_space
+from tunebook.errors import ConflictError
 
 __all__ = [
     "named",
@@ -25,6 +27,7 @@ __all__ = [
     "own_host",
     "part_owner",
     "part_path",
+    "replace_text",
     "replaced",
     "sync_directory",
     "write_bytes",
@@ -64,6 +67,20 @@ def write_text(
     """
     content = text.encode("utf-8", "surrogateescape")
     return write_bytes(path, content, within=within, executable=executable, durable=durable, only_if=only_if)
+
+
+def replace_text(path: Path, before: str | None, text: str, *, within: Path | None) -> None:
+    """Replaces a file that still has the text that was read, or that is still missing (``None``).
+
+    Args:
+        within: as in :func:`write_text`.
+
+    Raises:
+        ConflictError: somebody saved another text meanwhile, which is kept.
+        LinkError, OSError: as :func:`write_text`.
+    """
+    if not write_text(path, text, within=within, only_if=lambda: read_text(path) == before):
+        raise ConflictError(f"{path} was changed while this ran, and is kept", hint="repeat the command")
 
 
 def write_bytes(

@@ -95,7 +95,7 @@ def circumstances_of(member: Member) -> Circumstances:
 
 
 def _gaps(source: Source, found: Collected) -> tuple[Gap, ...]:
-    """What is missing; in an archive, no command of tunebook supplies it."""
+    """The gaps; in an archive, no command of tunebook fills them."""
     gaps = gaps_of(found)
     if read_archive_record(source.experiment) is None:
         return gaps
